@@ -1,0 +1,2 @@
+//! exportctl
+fn main() {}

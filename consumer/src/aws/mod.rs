@@ -1,0 +1,3 @@
+//! The only rooms that know the AWS SDK.
+
+pub mod connect;

@@ -1,0 +1,2 @@
+//! The export consumer.
+pub mod aws;

@@ -1,0 +1,2 @@
+//! The consumer's process.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The decision to scale.
