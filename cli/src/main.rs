@@ -1,2 +1,52 @@
-//! exportctl
-fn main() {}
+//! `exportctl`: exportpool on a laptop, with no cluster and no account.
+
+mod aws;
+mod demo;
+mod load;
+mod monitor;
+mod source;
+mod target;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// exportpool on a laptop: the whole export service with no cluster and no AWS account.
+#[derive(Parser)]
+#[command(name = "exportctl", version, about, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_help = "Start here:\n  exportctl demo        the main job, end to end\n  exportctl aws         an AWS stand-in; prints the environment to export\n  exportctl load 100    send 100 jobs to the queue in the environment\n  exportctl monitor     watch the queues")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Demo(demo::Args),
+    Load(load::Args),
+    Monitor(monitor::Args),
+    Aws(aws::Args),
+}
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    let outcome = runtime.block_on(async {
+        match command {
+            Command::Demo(args) => demo::run(args).await,
+            Command::Load(args) => load::run(args).await,
+            Command::Monitor(args) => monitor::run(args).await,
+            Command::Aws(args) => aws::run(args).await,
+        }
+    });
+    outcome.unwrap_or_else(|error| failed(&error))
+}
+
+#[expect(clippy::print_stderr, reason = "the one place where a command's failure is told")]
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("exportctl: {error:#}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,9 @@
+use std::process::ExitCode;
+
+/// load.
+#[derive(clap::Args)]
+pub struct Args {}
+
+pub async fn run(_args: Args) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("not built yet")
+}
