@@ -1,3 +1,7 @@
 //! The only rooms that know the AWS SDK.
 
 pub mod connect;
+pub mod dynamodb;
+pub mod fault;
+pub mod s3;
+pub mod sqs;

@@ -1,0 +1,137 @@
+//! The admit thread: a message becomes tasks. It parses and checks, claims the job in the ledger, and hands over
+//! what does not stay here.
+
+pub mod parse;
+pub mod split;
+
+use std::{cell::Cell, rc::Rc};
+
+use tokio::{sync::mpsc, task::JoinSet};
+
+use crate::{
+    fail::{AwsFault, AwsKind, Reason, dead_letter},
+    message::{Carrier, LeaseId, QueueName, Received, Task, TaskNo},
+    place::Event,
+    poll::{Link, SendFault},
+    ports::{Ledger, Outbox, Outgoing},
+};
+use parse::{Parsed, Refusal};
+
+/// A message to admit.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    pub(crate) lease: LeaseId,
+    pub(crate) queue: QueueName,
+    pub(crate) message: Received,
+    pub(crate) local: usize,
+}
+
+/// The admit thread's means.
+pub(crate) struct Desk<L> {
+    pub(crate) ledger: L,
+    pub(crate) link: Link,
+    pub(crate) events: mpsc::UnboundedSender<Event>,
+    next: Cell<u64>,
+}
+
+impl<L: Ledger + 'static> Desk<L> {
+    pub(crate) const fn new(ledger: L, link: Link, events: mpsc::UnboundedSender<Event>) -> Self {
+        Self { ledger, link, events, next: Cell::new(0) }
+    }
+
+    /// Admits messages until the line is closed, several at a time.
+    pub(crate) async fn run(self, mut admissions: mpsc::UnboundedReceiver<Admission>) {
+        let desk = Rc::new(self);
+        let mut under_way = JoinSet::new();
+        while let Some(admission) = admissions.recv().await {
+            let desk = Rc::clone(&desk);
+            under_way.spawn_local(async move { desk.admit(admission).await });
+            while under_way.try_join_next().is_some() {}
+        }
+        while under_way.join_next().await.is_some() {}
+    }
+
+    async fn admit(&self, admission: Admission) {
+        let Admission { lease, queue, message, local } = admission;
+        let outcome = match parse::parse(queue, &message.body) {
+            Ok(Parsed::Job(job)) => self.split(lease, &message, &job, local).await,
+            Ok(Parsed::Task(task)) => {
+                self.tell(Event::Admitted {
+                    lease,
+                    tasks: vec![self.task(lease, Carrier::Message, &message, task)],
+                    listed: 0,
+                    complete: true,
+                });
+                Ok(())
+            }
+            Err(refusal) => self.refuse(lease, queue, &message, &refusal).await,
+        };
+        if let Err(fault) = outcome {
+            self.tell(Event::AdmitFailed { lease, fault });
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // Main ends only after the admit thread.
+        let _ = self.events.send(event);
+    }
+
+    fn task(
+        &self,
+        lease: LeaseId,
+        carrier: Carrier,
+        from: &Received,
+        message: exportpool_contract::TaskMessage,
+    ) -> Task {
+        let no = TaskNo(self.next.get());
+        self.next.set(no.0 + 1);
+        Task {
+            no,
+            lease,
+            carrier,
+            group: from.group.clone().unwrap_or_else(|| message.job_id.to_string()),
+            job: message.job_id,
+            spec: message.task,
+            destination: message.destination,
+            traceparent: from.attribute(exportpool_contract::attribute::TRACEPARENT).map(str::to_owned),
+            enqueued_at: message.enqueued_at.or_else(|| from.enqueued_at()),
+            reopens: from
+                .attribute(exportpool_contract::attribute::EPOCH)
+                .and_then(|epoch| epoch.parse().ok()),
+        }
+    }
+
+    /// Puts a message that cannot be worked on into its dead-letter queue.
+    async fn refuse(
+        &self,
+        lease: LeaseId,
+        queue: QueueName,
+        message: &Received,
+        refusal: &Refusal,
+    ) -> Result<(), AwsFault> {
+        let Refusal { reason, detail } = refusal;
+        tracing::warn!(queue = queue.as_str(), reason = reason.as_str(), detail, "message refused");
+        let letter = dead_letter::of_message(message, *reason, detail);
+        self.send(Outbox::DeadLetters(queue), letter).await?;
+        self.tell(Event::Refused { lease });
+        Ok(())
+    }
+
+    async fn send(&self, to: Outbox, message: Outgoing) -> Result<(), AwsFault> {
+        self.link.send(to, message).await.map_err(|fault| match fault {
+            SendFault::Aws(fault) => fault,
+            SendFault::Refused(detail) => {
+                AwsFault { kind: AwsKind::Rejected, resource: "queue".into(), detail }
+            }
+        })
+    }
+}
+
+impl Refusal {
+    fn id_reused(job: &exportpool_contract::JobId) -> Self {
+        Self {
+            reason: Reason::IdReused,
+            detail: format!("the job {job:?} stands there with another definition"),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! A task's item: claimed by each delivery that starts it.
+
+use aws_sdk_dynamodb::types::ReturnValue;
+use exportpool_contract::{
+    JobId, TaskId,
+    record::{TaskState, attribute, shard_of, shard_pk, task_sk},
+};
+
+use super::{DynamoLedger, Item, expression, key, number, read_number, read_text, text};
+use crate::{
+    fail::AwsFault,
+    observe::http::unix_millis,
+    ports::{Claim, ClaimAsk, Claimed},
+};
+
+/// A refused claim is read and asked for again, should the item have changed between.
+const TRIES: usize = 5;
+
+impl DynamoLedger {
+    pub(super) async fn claim_task(&self, ask: &ClaimAsk<'_>) -> Result<Claim, AwsFault> {
+        let pk = self.task_pk(ask.job, ask.task).await?;
+        let sk = task_sk(ask.task);
+        let mut reopens = ask.reopens;
+        for _ in 0..TRIES {
+            if let Some(item) = self.try_claim(&pk, &sk, ask, reopens).await? {
+                return self.granted(&item).map(Claim::Granted);
+            }
+            let item = self.read(&pk, &sk).await?.unwrap_or_default();
+            if read_text(&item, attribute::DIGEST).is_some_and(|digest| digest != ask.digest) {
+                return Ok(Claim::IdReused);
+            }
+            if read_text(&item, attribute::STATE) == Some(TaskState::Done.as_str()) {
+                return Ok(Claim::AlreadyDone);
+            }
+            // A dead letter of an older failure: an ordinary delivery.
+            reopens = None;
+        }
+        Err(self.odd("a claim was refused and then not, again and again"))
+    }
+
+    async fn task_pk(&self, job: &JobId, task: &TaskId) -> Result<String, AwsFault> {
+        Ok(shard_pk(job, shard_of(task, self.shards(job).await?)))
+    }
+
+    /// `None`: the condition failed.
+    async fn try_claim(
+        &self,
+        pk: &str,
+        sk: &str,
+        ask: &ClaimAsk<'_>,
+        reopens: Option<u64>,
+    ) -> Result<Option<Item>, AwsFault> {
+        // A redriven dead letter starts counting anew.
+        let (attempts, reopened) = match reopens {
+            Some(_) => (":one", " AND #state = :failed AND #epoch = :reopens"),
+            None => ("if_not_exists(#attempts, :zero) + :one", ""),
+        };
+        let update = format!(
+            "SET #epoch = if_not_exists(#epoch, :zero) + :one, #attempts = {attempts}, #url = :url, \
+             #state = if_not_exists(#state, :running), #digest = :digest, #claimedBy = :me, #claimedAt = :now{}",
+            self.expiry()
+        );
+        let condition = format!(
+            "(attribute_not_exists(#state) OR #state <> :done) \
+             AND (attribute_not_exists(#digest) OR #digest = :digest){reopened}"
+        );
+        let mut values = expression::values(
+            [
+                (":zero", number(0)),
+                (":one", number(1)),
+                (":digest", text(ask.digest)),
+                (":url", text(ask.url)),
+                (":running", text(TaskState::Running.as_str())),
+                (":done", text(TaskState::Done.as_str())),
+                (":me", text(&self.instance)),
+                (":now", number(unix_millis())),
+            ],
+            self.expires(),
+        );
+        if let Some(epoch) = reopens {
+            values.insert(":failed".into(), text(TaskState::Failed.as_str()));
+            values.insert(":reopens".into(), number(epoch));
+        }
+        let request = self.client.update_item().table_name(&self.table).set_key(Some(key(pk, sk)));
+        let answer = request
+            .set_expression_attribute_names(Some(expression::names(&[&update, &condition])))
+            .set_expression_attribute_values(Some(values))
+            .update_expression(update)
+            .condition_expression(condition)
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => Ok(answer.attributes),
+            Err(error)
+                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(self.fault(&error)),
+        }
+    }
+
+    fn granted(&self, item: &Item) -> Result<Claimed, AwsFault> {
+        let read = |name| read_number(item, name).ok_or_else(|| self.odd("a task's item misses a number"));
+        Ok(Claimed {
+            epoch: read(attribute::EPOCH)?,
+            attempts: u32::try_from(read(attribute::ATTEMPTS)?).unwrap_or(u32::MAX),
+            was_failed: read_text(item, attribute::STATE) == Some(TaskState::Failed.as_str()),
+            open_upload: read_text(item, attribute::UPLOAD_ID).map(str::to_owned),
+        })
+    }
+
+    pub(super) async fn remember_upload(
+        &self,
+        job: &JobId,
+        task: &TaskId,
+        epoch: u64,
+        upload: &str,
+    ) -> Result<bool, AwsFault> {
+        let pk = self.task_pk(job, task).await?;
+        let values = [(":upload", text(upload)), (":epoch", number(epoch))];
+        self.set_in_epoch(&pk, &task_sk(task), "SET #uploadId = :upload", values).await
+    }
+
+    pub(super) async fn give_attempt_back(
+        &self,
+        job: &JobId,
+        task: &TaskId,
+        epoch: u64,
+    ) -> Result<(), AwsFault> {
+        let pk = self.task_pk(job, task).await?;
+        let values = [(":one", number(1)), (":epoch", number(epoch))];
+        // Refused: somebody else has the task, and counts.
+        self.set_in_epoch(&pk, &task_sk(task), "SET #attempts = #attempts - :one", values).await.map(drop)
+    }
+}

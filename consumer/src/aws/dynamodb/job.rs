@@ -1,0 +1,194 @@
+//! A job's item: claimed by each delivery, closed when all its tasks are settled.
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use exportpool_contract::{
+    JobId, TaskId,
+    record::{
+        COUNTER, JOB, JobState, SK, TaskState, attribute, job_pk, shard_of, shard_pk, shards_for, task_sk,
+    },
+};
+
+use super::{DynamoLedger, Item, expression, key, number, read_number, read_text, text};
+use crate::{
+    fail::AwsFault,
+    observe::http::unix_millis,
+    ports::{JobClaim, JobOpening},
+};
+
+/// The most keys of one BatchGetItem.
+const MAX_READ: usize = 100;
+
+impl DynamoLedger {
+    pub(super) async fn claim_job(&self, opening: &JobOpening) -> Result<Option<JobClaim>, AwsFault> {
+        const CONDITION: &str = "attribute_not_exists(#digest) OR #digest = :digest";
+        let update = format!(
+            "SET #epoch = if_not_exists(#epoch, :zero) + :one, #digest = :digest, #total = :total, #listed = :true, \
+             #local = if_not_exists(#local, :local), #cursor = if_not_exists(#cursor, :local), \
+             #shards = if_not_exists(#shards, :shards), #state = if_not_exists(#state, :running), \
+             #createdAt = if_not_exists(#createdAt, :now), #claimedAt = :now, #claimedBy = :me{}",
+            self.expiry()
+        );
+        let values = expression::values(
+            [
+                (":zero", number(0)),
+                (":one", number(1)),
+                (":digest", text(&opening.digest)),
+                (":total", number(opening.total)),
+                (":true", AttributeValue::Bool(true)),
+                (":local", number(opening.local)),
+                (":shards", number(shards_for(opening.total))),
+                (":running", text(JobState::Running.as_str())),
+                (":now", number(unix_millis())),
+                (":me", text(&self.instance)),
+            ],
+            self.expires(),
+        );
+        let request =
+            self.client.update_item().table_name(&self.table).set_key(Some(key(&job_pk(&opening.job), JOB)));
+        let answer = request
+            .set_expression_attribute_names(Some(expression::names(&[&update, CONDITION])))
+            .set_expression_attribute_values(Some(values))
+            .update_expression(update)
+            .condition_expression(CONDITION)
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => self.read_claim(&opening.job, &answer.attributes.unwrap_or_default()).map(Some),
+            Err(error)
+                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(self.fault(&error)),
+        }
+    }
+
+    fn read_claim(&self, job: &JobId, item: &Item) -> Result<JobClaim, AwsFault> {
+        let read = |name| read_number(item, name).ok_or_else(|| self.odd("a job's item misses a number"));
+        let size = |number| usize::try_from(number).unwrap_or(usize::MAX);
+        self.known.put(job, u16::try_from(read(attribute::SHARDS)?).unwrap_or(1));
+        let (epoch, local, cursor) =
+            (read(attribute::EPOCH)?, read(attribute::LOCAL)?, read(attribute::CURSOR)?);
+        Ok(JobClaim { epoch, local: size(local), cursor: size(cursor) })
+    }
+
+    pub(super) async fn move_cursor(&self, job: &JobId, epoch: u64, cursor: usize) -> Result<bool, AwsFault> {
+        let values = [(":cursor", number(cursor)), (":epoch", number(epoch))];
+        self.set_in_epoch(&job_pk(job), JOB, "SET #cursor = :cursor", values).await
+    }
+
+    /// Writes to an item only in its newest epoch. `false`: somebody claimed it since.
+    pub(super) async fn set_in_epoch<const N: usize>(
+        &self,
+        pk: &str,
+        sk: &str,
+        update: &str,
+        values: [(&str, AttributeValue); N],
+    ) -> Result<bool, AwsFault> {
+        const CONDITION: &str = "#epoch = :epoch";
+        let request = self.client.update_item().table_name(&self.table).set_key(Some(key(pk, sk)));
+        let answer = request
+            .set_expression_attribute_names(Some(expression::names(&[update, CONDITION])))
+            .set_expression_attribute_values(Some(expression::values(values, None)))
+            .update_expression(update)
+            .condition_expression(CONDITION)
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(self.fault(&error)),
+        }
+    }
+
+    /// How many shards a job has. A task may come before its job: then the job's item is made, without a total.
+    pub(super) async fn shards(&self, job: &JobId) -> Result<u16, AwsFault> {
+        if let Some(shards) = self.known.get(job) {
+            return Ok(shards);
+        }
+        let item = match self.read(&job_pk(job), JOB).await? {
+            Some(item) if item.contains_key(attribute::SHARDS) => item,
+            _ => self.make_job(job).await?,
+        };
+        let shards = read_number(&item, attribute::SHARDS).and_then(|number| u16::try_from(number).ok());
+        let shards = shards.ok_or_else(|| self.odd("a job's item has no shards"))?;
+        self.known.put(job, shards);
+        Ok(shards)
+    }
+
+    async fn make_job(&self, job: &JobId) -> Result<Item, AwsFault> {
+        let update = format!(
+            "SET #shards = if_not_exists(#shards, :one), #createdAt = if_not_exists(#createdAt, :now){}",
+            self.expiry()
+        );
+        let values =
+            expression::values([(":one", number(1)), (":now", number(unix_millis()))], self.expires());
+        let request = self.client.update_item().table_name(&self.table).set_key(Some(key(&job_pk(job), JOB)));
+        let answer = request
+            .set_expression_attribute_names(Some(expression::names(&[&update])))
+            .set_expression_attribute_values(Some(values))
+            .update_expression(update)
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await;
+        Ok(answer.map_err(|error| self.fault(&error))?.attributes.unwrap_or_default())
+    }
+
+    pub(super) async fn settled_of(&self, job: &JobId, tasks: &[TaskId]) -> Result<Vec<bool>, AwsFault> {
+        let shards = self.shards(job).await?;
+        let mut settled = std::collections::HashSet::new();
+        for some in tasks.chunks(MAX_READ) {
+            let keys = some.iter().map(|task| key(&shard_pk(job, shard_of(task, shards)), &task_sk(task)));
+            for item in self.read_all(keys.collect()).await? {
+                let state = read_text(&item, attribute::STATE).and_then(TaskState::parse);
+                if matches!(state, Some(TaskState::Done | TaskState::Failed)) {
+                    settled.extend(read_text(&item, SK).map(str::to_owned));
+                }
+            }
+        }
+        Ok(tasks.iter().map(|task| settled.contains(&task_sk(task))).collect())
+    }
+
+    pub(super) async fn close_if_settled(&self, job: &JobId) -> Result<(), AwsFault> {
+        let shards = self.shards(job).await?;
+        let counters = (0..shards).map(|shard| key(&shard_pk(job, shard), COUNTER));
+        let items = self.read_all(std::iter::once(key(&job_pk(job), JOB)).chain(counters).collect()).await?;
+        let sum = |name| items.iter().filter_map(|item| read_number(item, name)).sum::<u64>();
+        let Some(item) = items.iter().find(|item| read_text(item, SK) == Some(JOB)) else { return Ok(()) };
+        let (done, failed) = (sum(attribute::DONE), sum(attribute::FAILED));
+        let Some(total) = read_number(item, attribute::TOTAL) else { return Ok(()) };
+        let ending = if failed > 0 { JobState::DoneWithFailures } else { JobState::Done };
+        let state = read_text(item, attribute::STATE).and_then(JobState::parse);
+        if done + failed < total || state == Some(ending) {
+            return Ok(());
+        }
+        self.end_job(job, ending).await
+    }
+
+    async fn end_job(&self, job: &JobId, ending: JobState) -> Result<(), AwsFault> {
+        const UPDATE: &str = "SET #state = :ending, #closedAt = :now";
+        const CONDITION: &str = "#state <> :ending";
+        let values = [(":ending", text(ending.as_str())), (":now", number(unix_millis()))];
+        let request = self.client.update_item().table_name(&self.table).set_key(Some(key(&job_pk(job), JOB)));
+        let answer = request
+            .set_expression_attribute_names(Some(expression::names(&[UPDATE, CONDITION])))
+            .set_expression_attribute_values(Some(expression::values(values, None)))
+            .update_expression(UPDATE)
+            .condition_expression(CONDITION)
+            .send()
+            .await;
+        match answer {
+            Err(error)
+                if !error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+            {
+                Err(self.fault(&error))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! The environment, read once and checked. A wrong value stops the start with one line that names the variable,
+//! the value and what is allowed.
+
+use std::{env, fs, io::IsTerminal, ops::RangeInclusive, str::FromStr, time::Duration};
+
+use exportpool_contract::{ObjectKey, environment as name};
+use ipnet::IpNet;
+
+use crate::{
+    aws::connect::{Access, AccessKey},
+    message::QueueName,
+    work::store::MIN_PART_BYTES,
+};
+
+/// Exit code of a wrong configuration (`EX_CONFIG` of sysexits.h).
+pub const EXIT_CONFIG: u8 = 78;
+
+const MIB: u64 = 1024 * 1024;
+/// The largest object S3 takes (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
+const MAX_OBJECT_BYTES: u64 = 5 * 1024 * 1024 * MIB;
+
+/// Everything a consumer is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Region, endpoint, credentials.
+    pub access: Access,
+    /// URL of `export-jobs`.
+    pub export_jobs: String,
+    /// URL of `download-tasks`.
+    pub download_tasks: String,
+    /// Dead-letter queues; by default from the redrive policies.
+    pub export_jobs_dlq: Option<String>,
+    /// See [`Config::export_jobs_dlq`].
+    pub download_tasks_dlq: Option<String>,
+    /// The bucket.
+    pub bucket: String,
+    /// Put before every key.
+    pub prefix: Option<String>,
+    /// The table.
+    pub table: String,
+    /// Worker threads and places.
+    pub pool: Pool,
+    /// Longest run of one task.
+    pub task_timeout: Duration,
+    /// From the signal to stop to the end.
+    pub grace: Duration,
+    /// Visibility timeout of received messages.
+    pub visibility: Duration,
+    /// Starts of a task before it is given up.
+    pub max_attempts: u32,
+    /// Largest file.
+    pub max_file_bytes: u64,
+    /// Memory for all download buffers, in bytes.
+    pub memory_budget: u64,
+    /// Limits per host.
+    pub per_host: PerHost,
+    /// Networks that downloads may reach although they are not public.
+    pub allowed_networks: Vec<IpNet>,
+    /// How logs are written.
+    pub log_format: LogFormat,
+    /// Records expire after this.
+    pub record_ttl: Option<Duration>,
+    /// Port of the HTTP server; 0 takes any free one.
+    pub port: u16,
+}
+
+/// Sizes of the pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pool {
+    /// Worker threads.
+    pub workers: usize,
+    /// Tasks at a time on each.
+    pub tasks_per_worker: usize,
+    /// Jobs in hand at a time.
+    pub max_jobs: usize,
+    /// Tasks waiting in memory at most.
+    pub max_waiting: usize,
+}
+
+impl Pool {
+    /// Tasks that can run at a time.
+    #[must_use]
+    pub const fn slots(&self) -> usize {
+        self.workers * self.tasks_per_worker
+    }
+}
+
+/// Limits per host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PerHost {
+    /// Downloads at a time.
+    pub concurrency: usize,
+    /// Downloads started a second.
+    pub rate: Option<u32>,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For a terminal.
+    Human,
+}
+
+/// A variable that is missing or wrong.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Not set, and there is no default.
+    #[error("{name} is not set: it must be {allowed}")]
+    Missing {
+        /// The variable.
+        name: &'static str,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// Set to something that is not allowed.
+    #[error("{name}={value:?} is not allowed: it must be {allowed}")]
+    Invalid {
+        /// The variable.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What is allowed.
+        allowed: String,
+    },
+}
+
+impl Config {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the first variable that is missing or wrong.
+    pub fn from_environment() -> Result<Self, ConfigError> {
+        Self::from_variables(&|name| env::var(name).ok())
+    }
+
+    /// Reads variables by name; an empty value counts as not set.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the first variable that is missing or wrong.
+    pub fn from_variables(read: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let vars = Variables(read);
+        let pool = vars.pool()?;
+        let task_timeout = vars.seconds(name::TASK_TIMEOUT_SECONDS, 1..=43_000, 300)?;
+        let config = Self {
+            access: vars.access()?,
+            export_jobs: vars.queue_url(name::SQS_EXPORT_JOBS_URL)?,
+            download_tasks: vars.queue_url(name::SQS_DOWNLOAD_TASKS_URL)?,
+            export_jobs_dlq: vars.optional_queue_url(name::SQS_EXPORT_JOBS_DLQ_URL)?,
+            download_tasks_dlq: vars.optional_queue_url(name::SQS_DOWNLOAD_TASKS_DLQ_URL)?,
+            bucket: vars.text(name::S3_BUCKET, "the name of a bucket")?,
+            prefix: vars.prefix()?,
+            table: vars.text(name::DYNAMODB_TABLE, "the name of a table")?,
+            pool,
+            task_timeout,
+            grace: vars.grace(task_timeout)?,
+            visibility: vars.seconds(name::VISIBILITY_SECONDS, 15..=43_200, 60)?,
+            max_attempts: vars.number(name::MAX_ATTEMPTS, 1..=100, 5)?,
+            max_file_bytes: vars.number(name::MAX_FILE_BYTES, 1..=MAX_OBJECT_BYTES, MAX_OBJECT_BYTES)?,
+            memory_budget: vars.memory_budget(pool)?,
+            per_host: vars.per_host()?,
+            allowed_networks: vars.networks()?,
+            log_format: vars.log_format()?,
+            record_ttl: vars.record_ttl()?,
+            port: vars.number(name::PORT, 0..=u16::MAX, 3000)?,
+        };
+        Ok(config)
+    }
+
+    /// The URL of a queue.
+    #[must_use]
+    pub fn url(&self, queue: QueueName) -> &str {
+        match queue {
+            QueueName::ExportJobs => &self.export_jobs,
+            QueueName::DownloadTasks => &self.download_tasks,
+        }
+    }
+}
+
+struct Variables<'a>(&'a dyn Fn(&str) -> Option<String>);
+
+impl Variables<'_> {
+    fn optional(&self, name: &str) -> Option<String> {
+        (self.0)(name).filter(|value| !value.is_empty())
+    }
+
+    fn text(&self, name: &'static str, allowed: &'static str) -> Result<String, ConfigError> {
+        self.optional(name).ok_or(ConfigError::Missing { name, allowed })
+    }
+
+    fn number<N>(&self, name: &'static str, range: RangeInclusive<N>, default: N) -> Result<N, ConfigError>
+    where
+        N: FromStr + PartialOrd + std::fmt::Display,
+    {
+        let Some(value) = self.optional(name) else { return Ok(default) };
+        value.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| ConfigError::Invalid {
+            name,
+            allowed: format!("a whole number from {} to {}", range.start(), range.end()),
+            value,
+        })
+    }
+
+    fn seconds(
+        &self,
+        name: &'static str,
+        range: RangeInclusive<u64>,
+        default: u64,
+    ) -> Result<Duration, ConfigError> {
+        self.number(name, range, default).map(Duration::from_secs)
+    }
+
+    fn access(&self) -> Result<Access, ConfigError> {
+        let key = match (self.optional(name::AWS_ACCESS_KEY_ID), self.optional(name::AWS_SECRET_ACCESS_KEY)) {
+            (Some(id), Some(secret)) => {
+                Some(AccessKey { id, secret, session_token: self.optional("AWS_SESSION_TOKEN") })
+            }
+            (None, None) => None,
+            (Some(_), None) => return Err(missing_half(name::AWS_SECRET_ACCESS_KEY)),
+            (None, Some(_)) => return Err(missing_half(name::AWS_ACCESS_KEY_ID)),
+        };
+        let region = self.text(name::AWS_REGION, "a region such as eu-west-1")?;
+        Ok(Access { region, endpoint: self.endpoint()?, key })
+    }
+
+    fn endpoint(&self) -> Result<Option<String>, ConfigError> {
+        let Some(value) = self.optional(name::AWS_ENDPOINT) else { return Ok(None) };
+        if is_http_url(&value) {
+            return Ok(Some(value));
+        }
+        let allowed = "a URL such as http://127.0.0.1:4566".into();
+        Err(ConfigError::Invalid { name: name::AWS_ENDPOINT, value, allowed })
+    }
+
+    fn queue_url(&self, name: &'static str) -> Result<String, ConfigError> {
+        self.optional_queue_url(name)?
+            .ok_or(ConfigError::Missing { name, allowed: "the URL of a standard SQS queue" })
+    }
+
+    fn optional_queue_url(&self, name: &'static str) -> Result<Option<String>, ConfigError> {
+        let Some(value) = self.optional(name) else { return Ok(None) };
+        let allowed = if !is_http_url(&value) {
+            "the URL of a queue such as https://sqs.eu-west-1.amazonaws.com/123456789012/export-jobs"
+        } else if value.ends_with(".fifo") {
+            "a standard queue; FIFO queues are not supported (order is not kept by a pool of workers)"
+        } else {
+            return Ok(Some(value));
+        };
+        Err(ConfigError::Invalid { name, value, allowed: allowed.into() })
+    }
+
+    fn prefix(&self) -> Result<Option<String>, ConfigError> {
+        let Some(value) = self.optional(name::S3_PREFIX) else { return Ok(None) };
+        let trimmed = value.trim_end_matches('/');
+        match ObjectKey::new(trimmed) {
+            Ok(_) => Ok(Some(trimmed.to_owned())),
+            Err(why) => Err(ConfigError::Invalid {
+                name: name::S3_PREFIX,
+                allowed: format!("a relative prefix of keys, such as exports/2026 ({why})"),
+                value,
+            }),
+        }
+    }
+
+    fn pool(&self) -> Result<Pool, ConfigError> {
+        Ok(Pool {
+            workers: self.number(name::WORKER_POOL_SIZE, 1..=256, 4)?,
+            tasks_per_worker: self.number(name::TASKS_PER_WORKER, 1..=64, 1)?,
+            max_jobs: self.number(name::MAX_CONCURRENT_JOBS, 1..=10_000, 20)?,
+            max_waiting: self.number(name::MAX_QUEUE_SIZE, 0..=100_000, 100)?,
+        })
+    }
+
+    /// Draining may take a task's whole time, and what comes before and after it.
+    fn grace(&self, task_timeout: Duration) -> Result<Duration, ConfigError> {
+        let least = task_timeout.as_secs() + 35;
+        let value = self.optional(name::SHUTDOWN_GRACE_SECONDS);
+        self.seconds(name::SHUTDOWN_GRACE_SECONDS, least..=86_400, least + 15).map_err(|_| {
+            ConfigError::Invalid {
+                name: name::SHUTDOWN_GRACE_SECONDS,
+                value: value.unwrap_or_default(),
+                allowed: format!("a whole number from {least} (20 + TASK_TIMEOUT_SECONDS + 15) to 86400"),
+            }
+        })
+    }
+
+    fn memory_budget(&self, pool: Pool) -> Result<u64, ConfigError> {
+        let default = cgroup_limit().map_or(512, |limit| (limit / 2 / MIB).max(1));
+        let mib = self.number(name::MEMORY_BUDGET_MIB, 1..=1_048_576, default)?;
+        let slots = pool.slots() as u64;
+        let least = (slots * MIN_PART_BYTES).div_ceil(MIB);
+        if mib >= least {
+            return Ok(mib * MIB);
+        }
+        Err(ConfigError::Invalid {
+            name: name::MEMORY_BUDGET_MIB,
+            value: mib.to_string(),
+            allowed: format!(
+                "at least {least} MiB for {slots} slots of {} MiB each; raise it, or lower WORKER_POOL_SIZE ({}) \
+                 or TASKS_PER_WORKER ({})",
+                MIN_PART_BYTES / MIB,
+                pool.workers,
+                pool.tasks_per_worker
+            ),
+        })
+    }
+
+    fn per_host(&self) -> Result<PerHost, ConfigError> {
+        let rate = self.number(name::PER_HOST_RATE, 0..=100_000, 0)?;
+        let concurrency = self.number(name::PER_HOST_CONCURRENCY, 1..=10_000, 16)?;
+        Ok(PerHost { concurrency, rate: (rate > 0).then_some(rate) })
+    }
+
+    fn networks(&self) -> Result<Vec<IpNet>, ConfigError> {
+        let value = self.optional(name::EXPORT_ALLOWED_NETWORKS).unwrap_or_default();
+        let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts.map(|part| part.parse::<IpNet>()).collect::<Result<_, _>>().map_err(|_| ConfigError::Invalid {
+            name: name::EXPORT_ALLOWED_NETWORKS,
+            value: value.clone(),
+            allowed: "networks in CIDR notation, comma-separated, such as 10.0.0.0/8,::1/128".into(),
+        })
+    }
+
+    fn log_format(&self) -> Result<LogFormat, ConfigError> {
+        match self.optional(name::LOG_FORMAT).as_deref() {
+            Some("json") => Ok(LogFormat::Json),
+            Some("human") => Ok(LogFormat::Human),
+            None if std::io::stdout().is_terminal() => Ok(LogFormat::Human),
+            None => Ok(LogFormat::Json),
+            Some(value) => Err(ConfigError::Invalid {
+                name: name::LOG_FORMAT,
+                value: value.into(),
+                allowed: "json or human".into(),
+            }),
+        }
+    }
+
+    fn record_ttl(&self) -> Result<Option<Duration>, ConfigError> {
+        let days: u64 = self.number(name::RECORD_TTL_DAYS, 0..=36_500, 0)?;
+        Ok((days > 0).then(|| Duration::from_secs(days * 86_400)))
+    }
+}
+
+fn missing_half(name: &'static str) -> ConfigError {
+    ConfigError::Missing {
+        name,
+        allowed: "set together with its other half, or neither (the default chain is used)",
+    }
+}
+
+fn is_http_url(value: &str) -> bool {
+    url::Url::parse(value).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+/// The memory limit of our cgroup, v2 or v1; `None` without one.
+fn cgroup_limit() -> Option<u64> {
+    const UNLIMITED_V1: u64 = 1 << 60;
+    let files = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+    let read = |file| fs::read_to_string(file).ok()?.trim().parse().ok();
+    files.into_iter().find_map(read).filter(|limit: &u64| *limit < UNLIMITED_V1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn with(changes: &[(&'static str, &str)]) -> Result<Config, ConfigError> {
+        let mut variables: BTreeMap<&str, &str> = [
+            (name::AWS_REGION, "us-east-1"),
+            (name::SQS_EXPORT_JOBS_URL, "http://127.0.0.1:4566/000000000000/export-jobs"),
+            (name::SQS_DOWNLOAD_TASKS_URL, "http://127.0.0.1:4566/000000000000/download-tasks"),
+            (name::S3_BUCKET, "exports"),
+            (name::DYNAMODB_TABLE, "exports"),
+            (name::MEMORY_BUDGET_MIB, "512"),
+        ]
+        .into();
+        variables.extend(changes.iter().copied());
+        Config::from_variables(&|name| variables.get(name).map(ToString::to_string))
+    }
+
+    #[test]
+    fn the_defaults_are_sane() {
+        let config = with(&[]).unwrap();
+        assert_eq!(config.pool, Pool { workers: 4, tasks_per_worker: 1, max_jobs: 20, max_waiting: 100 });
+        assert_eq!(config.grace, Duration::from_secs(350));
+        assert_eq!((config.port, config.max_attempts), (3000, 5));
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_what_is_allowed() {
+        for (name, value, allowed) in [
+            (name::WORKER_POOL_SIZE, "0", "from 1 to 256"),
+            (name::WORKER_POOL_SIZE, "abc", "from 1 to 256"),
+            (name::MAX_QUEUE_SIZE, "-1", "from 0 to 100000"),
+            (name::MAX_CONCURRENT_JOBS, "1.5", "from 1 to 10000"),
+            (name::PORT, "65536", "from 0 to 65535"),
+            (name::SHUTDOWN_GRACE_SECONDS, "30", "from 335"),
+            (name::SQS_EXPORT_JOBS_URL, "http://h/1/jobs.fifo", "standard queue"),
+            (name::SQS_DOWNLOAD_TASKS_URL, "download-tasks", "URL of a queue"),
+            (name::AWS_ENDPOINT, "localhost:4566", "http://127.0.0.1:4566"),
+            (name::S3_PREFIX, "../up", "relative prefix"),
+            (name::EXPORT_ALLOWED_NETWORKS, "10.0.0.0/99", "CIDR"),
+            (name::LOG_FORMAT, "xml", "json or human"),
+            (name::MEMORY_BUDGET_MIB, "19", "at least 20 MiB for 4 slots"),
+        ] {
+            let error = with(&[(name, value)]).unwrap_err().to_string();
+            let wanted = format!("{name}={value:?} is not allowed");
+            assert!(error.starts_with(&wanted) && error.contains(allowed), "{error}");
+            assert!(!error.contains('\n'), "one line: {error}");
+        }
+    }
+
+    #[test]
+    fn a_missing_value_is_named() {
+        for name in [name::AWS_REGION, name::SQS_EXPORT_JOBS_URL, name::S3_BUCKET, name::DYNAMODB_TABLE] {
+            assert!(with(&[(name, "")]).unwrap_err().to_string().starts_with(&format!("{name} is not set")));
+        }
+    }
+
+    #[test]
+    fn half_a_credential_is_refused_and_a_whole_one_is_never_shown() {
+        let error = with(&[(name::AWS_ACCESS_KEY_ID, "AKIA")]).unwrap_err().to_string();
+        assert!(error.starts_with("AWS_SECRET_ACCESS_KEY is not set"), "{error}");
+        let whole = [(name::AWS_ACCESS_KEY_ID, "AKIA"), (name::AWS_SECRET_ACCESS_KEY, "hush")];
+        assert!(!format!("{:?}", with(&whole).unwrap()).contains("hush"));
+    }
+}

@@ -1,0 +1,124 @@
+//! What is put into a dead-letter queue: the message, why it was given up, and for a task the epoch in which it
+//! failed, so that redriving it reopens the task.
+
+use std::time::Duration;
+
+use exportpool_contract::attribute;
+
+use super::Reason;
+use crate::{
+    message::{Attributes, Received, Task},
+    ports::{Claimed, Outgoing},
+};
+
+/// SQS takes ten attributes a message
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>).
+const MAX_ATTRIBUTES: usize = 10;
+const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
+const MAX_DETAIL_CHARS: usize = 300;
+
+/// The dead letter of a message that cannot be read: its own bytes and attributes, and why.
+#[must_use]
+pub fn of_message(message: &Received, reason: Reason, detail: &str) -> Outgoing {
+    let mut attributes = why(reason, detail);
+    for (name, value) in &message.attributes {
+        if attributes.len() < MAX_ATTRIBUTES {
+            attributes.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    let letter = Outgoing {
+        body: message.body.clone(),
+        attributes,
+        group: message.group.clone(),
+        delay: Duration::ZERO,
+    };
+    within_limit(letter, reason)
+}
+
+/// The dead letter of a task: a task message that can be redriven as it is.
+#[must_use]
+pub fn of_task(task: &Task, claimed: Option<&Claimed>, reason: Reason, detail: &str) -> Outgoing {
+    let attempt = claimed.map_or(0, |claimed| claimed.attempts);
+    let mut attributes = carried(task);
+    attributes.append(&mut why(reason, detail));
+    attributes.insert(attribute::ATTEMPT.into(), attempt.to_string());
+    if let Some(claimed) = claimed {
+        attributes.insert(attribute::EPOCH.into(), claimed.epoch.to_string());
+    }
+    Outgoing { body: body(task, attempt), attributes, group: Some(task.group.clone()), delay: Duration::ZERO }
+}
+
+/// The message by which a task goes to `download-tasks`.
+#[must_use]
+pub fn hand_over(task: &Task, attempt: u32, delay: Duration) -> Outgoing {
+    let mut attributes = carried(task);
+    attributes.insert(attribute::ATTEMPT.into(), attempt.to_string());
+    Outgoing { body: body(task, attempt), attributes, group: Some(task.group.clone()), delay }
+}
+
+fn body(task: &Task, attempt: u32) -> String {
+    // A task message is strings and numbers: writing it cannot fail.
+    serde_json::to_string(&task.to_message(attempt)).unwrap_or_default()
+}
+
+fn carried(task: &Task) -> Attributes {
+    let enqueued = task.enqueued_at.map(|at| (attribute::ENQUEUED_AT.to_owned(), at.to_string()));
+    let trace = task.traceparent.clone().map(|trace| (attribute::TRACEPARENT.to_owned(), trace));
+    enqueued.into_iter().chain(trace).collect()
+}
+
+fn why(reason: Reason, detail: &str) -> Attributes {
+    let detail: String = detail.chars().filter(|c| !c.is_control()).take(MAX_DETAIL_CHARS).collect();
+    let detail = if detail.is_empty() { reason.to_string() } else { detail };
+    [(attribute::REASON.to_owned(), reason.to_string()), (attribute::DETAIL.to_owned(), detail)].into()
+}
+
+/// A body of nearly 1 MiB leaves no room for attributes: the reason alone, or nothing but the body.
+fn within_limit(mut letter: Outgoing, reason: Reason) -> Outgoing {
+    if letter.bytes() > MAX_MESSAGE_BYTES {
+        letter.attributes = [(attribute::REASON.to_owned(), reason.to_string())].into();
+    }
+    if letter.bytes() > MAX_MESSAGE_BYTES {
+        letter.attributes.clear();
+    }
+    letter
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::place::fixture;
+
+    #[test]
+    fn a_malformed_message_keeps_its_bytes_and_attributes() {
+        let message = Received {
+            body: "{not json".into(),
+            attributes: (0..12).map(|n| (format!("a{n:02}"), "v".into())).collect(),
+            ..fixture::received(1)
+        };
+        let letter = of_message(&message, Reason::Malformed, "expected\nvalue");
+        assert_eq!(letter.body, "{not json");
+        assert_eq!(letter.attributes["reason"], "malformed");
+        assert_eq!(letter.attributes["detail"], "expectedvalue");
+        assert_eq!(letter.attributes.len(), MAX_ATTRIBUTES);
+    }
+
+    #[test]
+    fn a_body_of_a_mebibyte_still_fits_into_the_dead_letter_queue() {
+        for spare in [0, 20, 2_000] {
+            let message = Received { body: "x".repeat(MAX_MESSAGE_BYTES - spare), ..fixture::received(1) };
+            assert!(of_message(&message, Reason::Malformed, "why").bytes() <= MAX_MESSAGE_BYTES);
+        }
+    }
+
+    #[test]
+    fn the_dead_letter_of_a_task_can_be_redriven() {
+        let claimed = Claimed { epoch: 7, attempts: 5, was_failed: false, open_upload: None };
+        let task = Task { enqueued_at: Some(42), ..fixture::task("j", 1, 1) };
+        let letter = of_task(&task, Some(&claimed), Reason::SourceFailed, "500");
+        assert_eq!((letter.attributes["epoch"].as_str(), letter.attributes["attempt"].as_str()), ("7", "5"));
+        assert_eq!(letter.attributes["enqueuedAt"], "42");
+        let message: exportpool_contract::TaskMessage = serde_json::from_str(&letter.body).unwrap();
+        assert_eq!((message.task, message.attempt), (task.spec, 5));
+    }
+}

@@ -1,0 +1,34 @@
+//! Looking at a resource until it answers.
+
+use std::time::Duration;
+
+use tokio::{sync::mpsc, time};
+
+use super::AwsFault;
+use crate::place::{Event, event::Resource};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Asks until the answer is good, and tells main of each new fault and of the end.
+pub(crate) async fn until_reachable(
+    resource: Resource,
+    events: &mpsc::UnboundedSender<Event>,
+    mut ask: impl AsyncFnMut() -> Result<(), AwsFault>,
+) {
+    let mut pause = FIRST_PAUSE;
+    let mut told: Option<AwsFault> = None;
+    while let Err(fault) = ask().await {
+        if told.as_ref() != Some(&fault) {
+            tracing::warn!(kind = fault.kind.reason(), %fault, "not reachable: no work is taken until it is");
+            let _ = events.send(Event::Unreachable { resource, fault: fault.clone() });
+            told = Some(fault);
+        }
+        time::sleep(pause.mul_f64(0.75 + 0.5 * fastrand::f64())).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+    if told.is_some() {
+        tracing::info!(?resource, "reachable again");
+    }
+    let _ = events.send(Event::Reachable(resource));
+}

@@ -1,0 +1,386 @@
+//! The main thread's state: which messages and tasks are in hand, and what each event means for them.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    config::Pool,
+    fail::{
+        AwsFault,
+        breaker::{Allowance, Breaker},
+    },
+    message::{LeaseId, QueueName, Received, Task, TaskNo},
+    place::{
+        event::{Command, Event, Resource, Settlement, WorkResult, WorkerId},
+        fairness::Waiting,
+        intake::{self, InHand, Polls},
+        leases::Leases,
+        tally::Tally,
+    },
+};
+
+/// Tasks that may wait to be recorded before the intake pauses.
+const MAX_SETTLING: usize = 256;
+
+/// What the desk needs to know of the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// Sizes.
+    pub pool: Pool,
+    /// Visibility timeout of received messages.
+    pub visibility: Duration,
+}
+
+/// A message in hand.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) queue: QueueName,
+    pub(super) enqueued_at: Option<u64>,
+    /// Not read yet.
+    pub(super) admitting: bool,
+    /// More tasks may come of it, or are being handed over.
+    pub(super) open: bool,
+    /// Tasks here that are not settled.
+    pub(super) outstanding: usize,
+    /// Of these, not yet off their slot.
+    pub(super) unstored: usize,
+    /// A task of it was put on a slot, or is handed over.
+    pub(super) started: bool,
+    /// Somebody else ends a task of it: it may not be deleted here.
+    pub(super) keep: bool,
+    pub(super) deleting: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) task: Task,
+    worker: WorkerId,
+    queue: QueueName,
+    since: Instant,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Worker {
+    busy: usize,
+    pub(super) retiring: bool,
+}
+
+/// The main thread's state.
+#[derive(Debug)]
+pub struct Desk {
+    pub(super) rules: Rules,
+    pub(super) leases: Leases,
+    pub(super) messages: BTreeMap<LeaseId, Message>,
+    pub(super) waiting: Waiting,
+    pub(super) running: HashMap<TaskNo, Running>,
+    pub(super) settling: HashMap<TaskNo, (LeaseId, QueueName)>,
+    pub(super) workers: BTreeMap<WorkerId, Worker>,
+    polls: [Polls; 2],
+    pub(super) breaker: Breaker,
+    pub(super) started: bool,
+    pub(super) draining: bool,
+    /// Counts, for the report.
+    pub tally: Tally,
+    pub(super) out: Vec<Command>,
+}
+
+impl Desk {
+    /// An empty desk. Workers are added with [`Desk::hire`].
+    #[must_use]
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            leases: Leases::default(),
+            messages: BTreeMap::new(),
+            waiting: Waiting::default(),
+            running: HashMap::new(),
+            settling: HashMap::new(),
+            workers: BTreeMap::new(),
+            polls: [Polls::default(); 2],
+            breaker: Breaker::default(),
+            started: false,
+            draining: false,
+            tally: Tally::default(),
+            out: Vec::new(),
+        }
+    }
+
+    /// A worker thread is ready for tasks.
+    pub fn hire(&mut self, worker: WorkerId) {
+        self.workers.insert(worker, Worker::default());
+    }
+
+    /// Takes in one event and answers what is to be done, in order.
+    pub fn handle(&mut self, event: Event, now: Instant) -> Vec<Command> {
+        self.take_in(event, now);
+        self.refill(now);
+        std::mem::take(&mut self.out)
+    }
+
+    /// Looks after leases that are due, at [`Desk::wake_at`].
+    pub fn tick(&mut self, now: Instant) -> Vec<Command> {
+        for lease in self.leases.expired(now) {
+            self.lose(lease);
+        }
+        self.extend(now);
+        self.refill(now);
+        std::mem::take(&mut self.out)
+    }
+
+    fn take_in(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Reachable(resource) => self.reachable(resource),
+            Event::Unreachable { resource, fault } => self.breaker.explain(resource, fault),
+            Event::Received { queue, asked, messages } => self.received(queue, asked, messages, now),
+            Event::ReceiveFailed { queue, asked, fault } => self.receive_failed(queue, asked, fault),
+            Event::Admitted { lease, tasks, listed, complete } => {
+                self.admitted(lease, tasks, listed, complete)
+            }
+            Event::Split { lease, handed_over } => self.split(lease, handed_over),
+            Event::Refused { lease } => self.refused(lease),
+            Event::AdmitFailed { lease, fault } => self.admit_failed(lease, fault),
+            Event::JobLost { lease } => self.lose(lease),
+            Event::Finished { no, result } => self.finished(no, result, now),
+            Event::WorkerGone { worker } => self.worker_gone(worker, now),
+            Event::Settled { no, settlement, fault } => self.settled(no, &settlement, fault),
+            Event::Extended { sent, entries } => self.extended(sent, entries),
+            Event::Deleted { lease, entry } => self.deleted(lease, &entry),
+        }
+    }
+
+    fn reachable(&mut self, resource: Resource) {
+        self.breaker.reachable(resource);
+        self.started |= self.breaker.unavailable().is_none();
+    }
+
+    fn polls(&mut self, queue: QueueName) -> &mut Polls {
+        &mut self.polls[queue as usize]
+    }
+
+    fn received(&mut self, queue: QueueName, asked: usize, messages: Vec<Received>, now: Instant) {
+        let polls = self.polls(queue);
+        polls.open -= 1;
+        polls.asked -= asked;
+        polls.hot = !messages.is_empty();
+        let counters = self.tally.queue(queue);
+        counters.received += messages.len() as u64;
+        counters.redelivered += messages.iter().filter(|m| m.receive_count > 1).count() as u64;
+        counters.empty += u64::from(messages.is_empty());
+        for message in messages {
+            self.take(queue, message, now);
+        }
+    }
+
+    fn take(&mut self, queue: QueueName, message: Received, now: Instant) {
+        self.tally.last_message_at = message.received_at;
+        self.polls(queue).head_sent_at = message.sent_at;
+        let lease = self.leases.take(queue, message.receipt.clone(), self.rules.visibility, now);
+        let entry = Message {
+            queue,
+            enqueued_at: message.enqueued_at(),
+            admitting: true,
+            open: true,
+            outstanding: 0,
+            unstored: 0,
+            started: false,
+            keep: false,
+            deleting: false,
+        };
+        self.messages.insert(lease, entry);
+        if self.draining {
+            return self.give_back(lease, Duration::ZERO);
+        }
+        let asked = self.polls.iter().map(|polls| polls.asked).sum();
+        let local = intake::local_share(self.rules.pool, &self.in_hand(), asked);
+        self.out.push(Command::Admit { lease, queue, message, local });
+    }
+
+    fn receive_failed(&mut self, queue: QueueName, asked: usize, fault: AwsFault) {
+        let polls = self.polls(queue);
+        polls.open -= 1;
+        polls.asked -= asked;
+        polls.hot = false;
+        self.tally.queue(queue).failed_receives += 1;
+        self.ours(Resource::Queues, fault);
+    }
+
+    /// A fault of our own: no new work, and what has not started goes back.
+    fn ours(&mut self, resource: Resource, fault: AwsFault) {
+        self.tally.aws_error(&fault);
+        if self.breaker.trip(resource, fault) {
+            self.out.push(Command::Look(resource));
+        }
+        self.return_unstarted(|| crate::fail::fault_delay(fastrand::f64()));
+    }
+
+    fn refill(&mut self, now: Instant) {
+        self.dispatch(now);
+        if self.draining || self.settling.len() > MAX_SETTLING {
+            return;
+        }
+        let (pool, hand) = match self.breaker.allowance() {
+            Allowance::Full => (self.rules.pool, self.in_hand()),
+            Allowance::One => self.one_place(),
+            Allowance::Nothing => return,
+        };
+        while let Some(receive) = intake::next(pool, &hand, &self.polls[0], &self.polls[1]) {
+            let polls = self.polls(receive.queue);
+            polls.open += 1;
+            polls.begun += 1;
+            polls.asked += receive.max;
+            self.out.push(Command::Receive(receive));
+        }
+    }
+
+    /// A pool of one place, taken when anything is in hand: the next message tries whether the fault is mended.
+    fn one_place(&self) -> (Pool, InHand) {
+        let pool = Pool { workers: 1, tasks_per_worker: 1, max_jobs: 1, max_waiting: 0 };
+        let busy = usize::from(!self.messages.is_empty());
+        (pool, InHand { slots: 1, busy, jobs: busy, ..InHand::default() })
+    }
+
+    fn admitted(&mut self, lease: LeaseId, tasks: Vec<Task>, listed: usize, complete: bool) {
+        self.tally.counters.tasks_listed += listed as u64;
+        let Some(message) = self.messages.get_mut(&lease) else { return };
+        message.admitting = false;
+        message.open = !complete;
+        message.outstanding = tasks.len();
+        message.unstored = tasks.len();
+        for task in tasks {
+            self.waiting.push(task);
+        }
+        if self.draining {
+            return self.give_way(lease);
+        }
+        self.end_if_settled(lease);
+    }
+
+    fn split(&mut self, lease: LeaseId, handed_over: usize) {
+        self.tally.counters.handed_over += handed_over as u64;
+        if let Some(message) = self.messages.get_mut(&lease) {
+            message.open = false;
+            message.started |= handed_over > 0;
+        }
+        self.end_if_settled(lease);
+    }
+
+    fn refused(&mut self, lease: LeaseId) {
+        self.tally.counters.dead_lettered += 1;
+        self.breaker.succeeded();
+        if let Some(message) = self.messages.get_mut(&lease) {
+            message.admitting = false;
+            message.open = false;
+        }
+        self.end_if_settled(lease);
+    }
+
+    fn admit_failed(&mut self, lease: LeaseId, fault: AwsFault) {
+        let resource = if fault.resource.starts_with("queue") { Resource::Queues } else { Resource::Table };
+        self.waiting.remove(lease);
+        self.give_back(lease, crate::fail::fault_delay(fastrand::f64()));
+        self.ours(resource, fault);
+    }
+
+    fn dispatch(&mut self, now: Instant) {
+        let most = match self.breaker.allowance() {
+            Allowance::Full => usize::MAX,
+            Allowance::One => 1,
+            Allowance::Nothing => 0,
+        };
+        while self.running.len() < most {
+            let Some(worker) = self.free_worker() else { return };
+            let Some(task) = self.waiting.pop() else { return };
+            self.start(worker, task, now);
+        }
+    }
+
+    fn free_worker(&self) -> Option<WorkerId> {
+        let places = self.rules.pool.tasks_per_worker;
+        let free = self.workers.iter().filter(|(_, worker)| !worker.retiring && worker.busy < places);
+        free.min_by_key(|(_, worker)| worker.busy).map(|(id, _)| *id)
+    }
+
+    fn start(&mut self, worker: WorkerId, task: Task, now: Instant) {
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            worker.busy += 1;
+        }
+        if let Some(message) = self.messages.get_mut(&task.lease) {
+            message.started = true;
+        }
+        let queue = self.queue_of(task.lease);
+        self.running.insert(task.no, Running { task: task.clone(), worker, queue, since: now });
+        self.out.push(Command::Start { worker, task });
+    }
+
+    fn finished(&mut self, no: TaskNo, result: WorkResult, now: Instant) {
+        let Some(Running { task, worker, queue, since }) = self.running.remove(&no) else { return };
+        self.leave_slot(worker, matches!(result, WorkResult::Panicked));
+        self.tally.finished(queue, &result, now.duration_since(since));
+        match self.messages.get_mut(&task.lease) {
+            Some(message) => message.unstored -= 1,
+            // The lease is lost: what is stored is recorded all the same, anything else is the next delivery's.
+            None if !matches!(result, WorkResult::Stored { .. }) => {
+                return self.tally.settled(queue, &Settlement::Fenced);
+            }
+            None => {}
+        }
+        if let WorkResult::Faulted { fault: crate::fail::TaskFault::Ours(fault), .. } = &result {
+            let resource =
+                if fault.resource.starts_with("table") { Resource::Table } else { Resource::Bucket };
+            self.ours(resource, fault.clone());
+        }
+        self.settling.insert(no, (task.lease, queue));
+        self.out.push(Command::Settle { task, result });
+    }
+
+    /// A worker on which a task panicked takes no more; when its siblings are through, it is replaced.
+    fn leave_slot(&mut self, id: WorkerId, panicked: bool) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        worker.busy -= 1;
+        worker.retiring |= panicked;
+        if worker.retiring && worker.busy == 0 {
+            self.workers.remove(&id);
+            self.tally.counters.workers_restarted += 1;
+            self.out.push(Command::Renew(id));
+        }
+    }
+
+    /// A thread ended under its tasks: they fail as if they had panicked.
+    fn worker_gone(&mut self, id: WorkerId, now: Instant) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        worker.retiring = true;
+        let lost: Vec<_> = self.running.iter().filter(|(_, r)| r.worker == id).map(|(no, _)| *no).collect();
+        if lost.is_empty() {
+            worker.busy += 1;
+            self.leave_slot(id, true);
+        }
+        for no in lost {
+            self.finished(no, WorkResult::Panicked, now);
+        }
+    }
+
+    fn settled(&mut self, no: TaskNo, settlement: &Settlement, fault: Option<AwsFault>) {
+        let Some((lease, queue)) = self.settling.remove(&no) else { return };
+        self.tally.settled(queue, settlement);
+        match fault {
+            Some(fault) => self.ours(Resource::Table, fault),
+            None => self.breaker.succeeded(),
+        }
+        let Some(message) = self.messages.get_mut(&lease) else { return };
+        message.outstanding -= 1;
+        match settlement {
+            Settlement::Retry(delay) | Settlement::Returned(delay) => self.give_back(lease, *delay),
+            Settlement::Fenced => message.keep = true,
+            Settlement::Done { .. } | Settlement::Failed | Settlement::HandedOver { .. } => {}
+        }
+        self.end_if_settled(lease);
+    }
+}
+
+impl Message {
+    pub(super) const fn has_work(&self) -> bool {
+        self.admitting || self.open || self.unstored > 0
+    }
+}

@@ -1,0 +1,254 @@
+//! What the desk is told, and what it wants done.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    fail::{AwsFault, TaskFault},
+    message::{LeaseId, QueueName, Receipt, Received, Stored, Task, TaskNo},
+    place::intake::Receive,
+    ports::{Claimed, Entry},
+};
+
+/// Names a worker thread; a replacement has a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkerId(pub u64);
+
+/// Something a consumer cannot work without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Resource {
+    /// Both queues.
+    Queues,
+    /// The bucket.
+    Bucket,
+    /// The table.
+    Table,
+}
+
+impl Resource {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Queues, Self::Bucket, Self::Table];
+}
+
+/// What a worker made of a task. The slot is free again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorkResult {
+    /// The object stands in the bucket.
+    Stored {
+        /// The claim it was stored under.
+        claimed: Claimed,
+        /// The object.
+        object: Stored,
+        /// From claim to stored.
+        service: Duration,
+    },
+    /// Another delivery had it done before.
+    AlreadyDone,
+    /// It did not work.
+    Faulted {
+        /// The claim, when it came to that.
+        claimed: Option<Claimed>,
+        /// Why.
+        fault: TaskFault,
+    },
+    /// Told to stop.
+    Cancelled {
+        /// The claim, when it came to that.
+        claimed: Option<Claimed>,
+    },
+    /// The task panicked; its worker is to be renewed.
+    Panicked,
+}
+
+/// What became of a task, for good as far as this delivery goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// Recorded as done, now or before.
+    Done {
+        /// Bytes stored now.
+        bytes: u64,
+        /// From claim to recorded.
+        service: Duration,
+    },
+    /// Recorded as failed; the dead letter is sent.
+    Failed,
+    /// A message of its own carries the task now.
+    HandedOver {
+        /// It had been started.
+        started: bool,
+    },
+    /// To be redelivered after this.
+    Retry(Duration),
+    /// Given back unstarted, or untouched by its own fault.
+    Returned(Duration),
+    /// Another delivery has it.
+    Fenced,
+}
+
+/// What the desk is told.
+#[derive(Debug)]
+pub enum Event {
+    /// A resource answers, or answers again.
+    Reachable(Resource),
+    /// A resource does not answer; somebody looks at it until it does.
+    Unreachable {
+        /// Which.
+        resource: Resource,
+        /// Why.
+        fault: AwsFault,
+    },
+    /// A receive brought messages, or none.
+    Received {
+        /// From where.
+        queue: QueueName,
+        /// How many were asked for.
+        asked: usize,
+        /// What came.
+        messages: Vec<Received>,
+    },
+    /// A receive failed.
+    ReceiveFailed {
+        /// From where.
+        queue: QueueName,
+        /// How many were asked for.
+        asked: usize,
+        /// Why.
+        fault: AwsFault,
+    },
+    /// A message is read; its first tasks may start.
+    Admitted {
+        /// The message.
+        lease: LeaseId,
+        /// Tasks that stay here and are not settled.
+        tasks: Vec<Task>,
+        /// Tasks the message lists.
+        listed: usize,
+        /// No more is to come of this message.
+        complete: bool,
+    },
+    /// The rest of a job is handed over.
+    Split {
+        /// The job's message.
+        lease: LeaseId,
+        /// Tasks sent to `download-tasks`.
+        handed_over: usize,
+    },
+    /// A message that cannot be worked on is in its dead-letter queue.
+    Refused {
+        /// The message.
+        lease: LeaseId,
+    },
+    /// A message could not be admitted, by a fault of ours.
+    AdmitFailed {
+        /// The message.
+        lease: LeaseId,
+        /// Why.
+        fault: AwsFault,
+    },
+    /// Another delivery of the job has it now.
+    JobLost {
+        /// The job's message.
+        lease: LeaseId,
+    },
+    /// A task left its slot.
+    Finished {
+        /// The task.
+        no: TaskNo,
+        /// What came of it.
+        result: WorkResult,
+    },
+    /// A worker thread ended.
+    WorkerGone {
+        /// Which.
+        worker: WorkerId,
+    },
+    /// A task is settled.
+    Settled {
+        /// The task.
+        no: TaskNo,
+        /// How.
+        settlement: Settlement,
+        /// A fault of ours that was met on the way.
+        fault: Option<AwsFault>,
+    },
+    /// Extensions were answered.
+    Extended {
+        /// When they were sent.
+        sent: Instant,
+        /// How each fared; empty when the whole request failed.
+        entries: Vec<(LeaseId, Entry)>,
+    },
+    /// A delete was answered.
+    Deleted {
+        /// The message.
+        lease: LeaseId,
+        /// How it fared.
+        entry: Entry,
+    },
+}
+
+/// What the desk wants done.
+#[derive(Debug)]
+pub enum Command {
+    /// Ask a queue for messages.
+    Receive(Receive),
+    /// Read a message.
+    Admit {
+        /// The message.
+        lease: LeaseId,
+        /// Where it came from.
+        queue: QueueName,
+        /// The message.
+        message: Received,
+        /// How many of a job's first tasks may stay here.
+        local: usize,
+    },
+    /// Put a task on a worker.
+    Start {
+        /// Which.
+        worker: WorkerId,
+        /// The task.
+        task: Task,
+    },
+    /// Stop a task that runs, or that waits to be settled.
+    Cancel(TaskNo),
+    /// Write down what became of a task.
+    Settle {
+        /// The task.
+        task: Task,
+        /// What the worker made of it.
+        result: WorkResult,
+    },
+    /// Send a waiting task of a job to `download-tasks`.
+    HandOver(Task),
+    /// Extend leases.
+    Extend {
+        /// The queue.
+        queue: QueueName,
+        /// The messages.
+        leases: Vec<(LeaseId, Receipt)>,
+    },
+    /// Delete a message: all of it is settled.
+    Delete {
+        /// The queue.
+        queue: QueueName,
+        /// The message.
+        lease: LeaseId,
+        /// Its handle.
+        receipt: Receipt,
+    },
+    /// Make a message visible again after a delay.
+    Return {
+        /// The queue.
+        queue: QueueName,
+        /// Its handle.
+        receipt: Receipt,
+        /// From now.
+        delay: Duration,
+    },
+    /// End the polls under way.
+    StopPolls,
+    /// Look at a resource until it answers.
+    Look(Resource),
+    /// Replace a worker thread.
+    Renew(WorkerId),
+}

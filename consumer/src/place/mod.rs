@@ -1,0 +1,19 @@
+//! Who may start, who holds what, until when. Everything here is pure: events and the time come in, commands go
+//! out; the main loop in [`crate::run`] carries them out.
+
+pub mod desk;
+mod drain;
+pub mod event;
+pub mod fairness;
+#[cfg(test)]
+pub(crate) mod fixture;
+mod hold;
+pub mod intake;
+pub mod leases;
+pub mod tally;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub use desk::Desk;
+pub use event::{Command, Event, WorkResult};

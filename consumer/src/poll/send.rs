@@ -1,0 +1,97 @@
+//! Sending messages, in batches by count and bytes.
+
+use std::{rc::Rc, time::Duration};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{SendFault, batch::batching, each};
+use crate::{
+    fail::{AwsFault, AwsKind},
+    ports::{Entry, Outbox, Outgoing, Queue},
+};
+
+/// A message to send, and who waits for the answer.
+pub(super) type Send = (Outbox, Outgoing, oneshot::Sender<Result<(), SendFault>>);
+
+/// The most bytes SQS takes in one request, bodies and attributes together
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>).
+const MAX_BYTES: usize = 1024 * 1024;
+const LINGER: Duration = Duration::from_millis(2);
+
+/// Sends messages and answers each.
+pub(super) async fn send<Q: Queue + 'static>(queue: Rc<Q>, items: mpsc::UnboundedReceiver<Send>) {
+    batching(
+        items,
+        LINGER,
+        |(to, ..)| *to,
+        |to, batch: Vec<Send>| {
+            let queue = Rc::clone(&queue);
+            async move {
+                for part in split_by_bytes(batch) {
+                    send_part(&*queue, to, part).await;
+                }
+            }
+        },
+    )
+    .await;
+}
+
+async fn send_part<Q: Queue>(queue: &Q, to: Outbox, part: Vec<Send>) {
+    let (messages, answers): (Vec<_>, Vec<_>) =
+        part.into_iter().map(|(_, message, answer)| (message, answer)).unzip();
+    let result = queue.send(to, &messages).await;
+    for (answer, entry) in each(result, answers) {
+        let _ = answer.send(match entry {
+            Entry::Accepted => Ok(()),
+            Entry::Refused(why) => Err(SendFault::Refused(why)),
+            Entry::Gone => Err(SendFault::Refused("the queue does not exist".into())),
+            Entry::Failed(detail) => {
+                Err(SendFault::Aws(AwsFault { kind: AwsKind::Failed, resource: resource(to), detail }))
+            }
+        });
+    }
+}
+
+fn resource(to: Outbox) -> String {
+    match to {
+        Outbox::DownloadTasks => "queue download-tasks".into(),
+        Outbox::DeadLetters(of) => format!("queue for dead letters of {}", of.as_str()),
+    }
+}
+
+fn split_by_bytes(batch: Vec<Send>) -> Vec<Vec<Send>> {
+    let mut parts: Vec<Vec<Send>> = Vec::new();
+    let mut bytes = 0;
+    for item in batch {
+        let size = item.1.bytes();
+        match parts.last_mut() {
+            Some(part) if bytes + size <= MAX_BYTES => part.push(item),
+            _ => {
+                parts.push(vec![item]);
+                bytes = 0;
+            }
+        }
+        bytes += size;
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(bytes: usize) -> Send {
+        let message =
+            Outgoing { body: "x".repeat(bytes), attributes: [].into(), group: None, delay: Duration::ZERO };
+        (Outbox::DownloadTasks, message, oneshot::channel().0)
+    }
+
+    #[test]
+    fn a_request_never_holds_more_than_a_mebibyte() {
+        let sizes = [700_000, 300_000, 100_000, MAX_BYTES, 1, 1];
+        let parts = split_by_bytes(sizes.into_iter().map(message).collect());
+        let parts: Vec<Vec<_>> =
+            parts.iter().map(|part| part.iter().map(|item| item.1.bytes()).collect()).collect();
+        assert_eq!(parts, [vec![700_000, 300_000], vec![100_000], vec![MAX_BYTES], vec![1, 1]]);
+    }
+}

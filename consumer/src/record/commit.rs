@@ -1,0 +1,123 @@
+//! The committer: one transaction at a time for each shard, of up to 25 settled tasks and their counter. While
+//! one is under way, the next fills.
+
+use std::{
+    cell::RefCell,
+    collections::{HashMap, VecDeque},
+    rc::Rc,
+    time::Duration,
+};
+
+use exportpool_contract::JobId;
+use tokio::{sync::oneshot, time};
+
+use crate::{
+    fail::{AwsFault, AwsKind},
+    ports::{Ledger, Recorded, Settling},
+};
+
+/// Tasks in one transaction, the counter not counted (DynamoDB takes 100 items and 4 MiB).
+const MAX_BATCH: usize = 25;
+/// A batch that was throttled or in conflict is tried so often before its tasks are settled by a later delivery.
+const TRIES: u32 = 8;
+const PAUSE: Duration = Duration::from_millis(25);
+
+type Shard = (JobId, u16);
+type Answer = Result<Recorded, AwsFault>;
+
+struct Entry {
+    settling: Settling,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// Commits settled tasks.
+pub(crate) struct Committer<L> {
+    ledger: Rc<L>,
+    lines: Rc<RefCell<HashMap<Shard, VecDeque<Entry>>>>,
+}
+
+impl<L: Ledger + 'static> Committer<L> {
+    pub(crate) fn new(ledger: Rc<L>) -> Self {
+        Self { ledger, lines: Rc::default() }
+    }
+
+    /// Commits a task with whatever else is to be committed to its shard, and closes its job when that was the
+    /// last one.
+    pub(crate) async fn commit(&self, job: &JobId, settling: Settling) -> Answer {
+        let shard = (job.clone(), self.ledger.shard(job, &settling.task).await?);
+        let (answer, answered) = oneshot::channel();
+        if self.enqueue(&shard, Entry { settling, answer }) {
+            let (ledger, lines) = (Rc::clone(&self.ledger), Rc::clone(&self.lines));
+            tokio::task::spawn_local(drain(ledger, lines, shard));
+        }
+        answered.await.unwrap_or_else(|_| {
+            let detail = "the committer ended".into();
+            Err(AwsFault { kind: AwsKind::Failed, resource: "table".into(), detail })
+        })
+    }
+
+    /// `true` when nobody works on the shard's line yet.
+    fn enqueue(&self, shard: &Shard, entry: Entry) -> bool {
+        let mut lines = self.lines.borrow_mut();
+        let idle = !lines.contains_key(shard);
+        lines.entry(shard.clone()).or_default().push_back(entry);
+        idle
+    }
+}
+
+async fn drain<L: Ledger>(ledger: Rc<L>, lines: Rc<RefCell<HashMap<Shard, VecDeque<Entry>>>>, shard: Shard) {
+    loop {
+        let batch = take_batch(&mut lines.borrow_mut(), &shard);
+        if batch.is_empty() {
+            return;
+        }
+        commit_batch(&*ledger, &shard, batch).await;
+    }
+}
+
+/// The next tasks of a line, each once; a line without any is forgotten.
+fn take_batch(lines: &mut HashMap<Shard, VecDeque<Entry>>, shard: &Shard) -> Vec<Entry> {
+    let Some(line) = lines.get_mut(shard) else { return Vec::new() };
+    let mut batch: Vec<Entry> = Vec::new();
+    let mut later = VecDeque::new();
+    while let Some(entry) = line.pop_front() {
+        let twice = batch.iter().any(|other| other.settling.task == entry.settling.task);
+        if twice || batch.len() == MAX_BATCH { later.push_back(entry) } else { batch.push(entry) }
+    }
+    if batch.is_empty() {
+        lines.remove(shard);
+    } else {
+        *line = later;
+    }
+    batch
+}
+
+async fn commit_batch<L: Ledger>(ledger: &L, (job, shard): &Shard, batch: Vec<Entry>) {
+    let (settlings, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|e| (e.settling, e.answer)).unzip();
+    let result = match patiently(async || ledger.commit(job, *shard, &settlings).await).await {
+        // Before anyone deletes a message: the job may be complete now.
+        Ok(recorded) => patiently(async || ledger.close(job).await).await.map(|()| recorded),
+        Err(fault) => Err(fault),
+    };
+    for (index, answer) in answers.into_iter().enumerate() {
+        let recorded = result.as_ref().map(|all| all.get(index).copied().unwrap_or(Recorded::Fenced));
+        let _ = answer.send(recorded.map_err(Clone::clone));
+    }
+}
+
+/// Conflicts and throttling pass: the same again, after a jittered pause that doubles.
+pub(crate) async fn patiently<T>(mut act: impl AsyncFnMut() -> Result<T, AwsFault>) -> Result<T, AwsFault> {
+    let mut pause = PAUSE;
+    for _ in 1..TRIES {
+        match act().await {
+            Err(fault)
+                if matches!(fault.kind, AwsKind::Throttled | AwsKind::Failed | AwsKind::Unreachable) =>
+            {
+                time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
+                pause *= 2;
+            }
+            other => return other,
+        }
+    }
+    act().await
+}

@@ -1,0 +1,98 @@
+//! The record thread: what happened, once. It settles tasks: commits them to the ledger, sends dead letters and
+//! retries, closes jobs.
+
+pub mod commit;
+pub mod settle;
+
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
+
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    fail::look::until_reachable,
+    message::{Task, TaskNo},
+    place::{Event, WorkResult, event::Resource},
+    poll::Link,
+    ports::{Ledger, ObjectStore},
+};
+use commit::Committer;
+use settle::Settler;
+
+/// Something for the record thread to do.
+#[derive(Debug)]
+pub(crate) enum RecordCommand {
+    Settle(Task, WorkResult),
+    HandOver(Task),
+    Cancel(TaskNo),
+    Look(Resource),
+}
+
+/// Runs the record thread until its line is closed and everything is settled.
+pub(crate) async fn run<S: ObjectStore + 'static, L: Ledger + 'static>(
+    store: S,
+    ledger: L,
+    link: Link,
+    max_attempts: u32,
+    mut commands: mpsc::UnboundedReceiver<RecordCommand>,
+    events: mpsc::UnboundedSender<Event>,
+) {
+    let (store, ledger) = (Rc::new(store), Rc::new(ledger));
+    let committer = Committer::new(Rc::clone(&ledger));
+    let settler = Rc::new(Settler { committer, ledger: Rc::clone(&ledger), link, max_attempts });
+    let cancels: Rc<RefCell<HashMap<TaskNo, CancellationToken>>> = Rc::default();
+    let mut under_way = JoinSet::new();
+    while let Some(command) = commands.recv().await {
+        match command {
+            RecordCommand::Cancel(no) => {
+                if let Some(cancel) = cancels.borrow().get(&no) {
+                    cancel.cancel();
+                }
+            }
+            RecordCommand::Look(resource) => {
+                under_way.spawn_local(look(resource, Rc::clone(&store), Rc::clone(&ledger), events.clone()));
+            }
+            RecordCommand::Settle(task, result) => {
+                let (settler, events, cancels) = (Rc::clone(&settler), events.clone(), Rc::clone(&cancels));
+                under_way.spawn_local(settling(task, cancels, events, async move |task, cancel| {
+                    settler.settle(task, result, cancel).await
+                }));
+            }
+            RecordCommand::HandOver(task) => {
+                let (settler, events, cancels) = (Rc::clone(&settler), events.clone(), Rc::clone(&cancels));
+                under_way.spawn_local(settling(task, cancels, events, async move |task, cancel| {
+                    settler.hand_over(task, cancel).await
+                }));
+            }
+        }
+        while under_way.try_join_next().is_some() {}
+    }
+    while under_way.join_next().await.is_some() {}
+}
+
+async fn settling(
+    task: Task,
+    cancels: Rc<RefCell<HashMap<TaskNo, CancellationToken>>>,
+    events: mpsc::UnboundedSender<Event>,
+    how: impl AsyncFnOnce(&Task, &CancellationToken) -> settle::Settled,
+) {
+    let cancel = CancellationToken::new();
+    cancels.borrow_mut().insert(task.no, cancel.clone());
+    let settle::Settled { settlement, fault } = how(&task, &cancel).await;
+    cancels.borrow_mut().remove(&task.no);
+    let _ = events.send(Event::Settled { no: task.no, settlement, fault });
+}
+
+async fn look<S: ObjectStore, L: Ledger>(
+    resource: Resource,
+    store: Rc<S>,
+    ledger: Rc<L>,
+    events: mpsc::UnboundedSender<Event>,
+) {
+    match resource {
+        Resource::Bucket => until_reachable(resource, &events, async || store.look().await).await,
+        Resource::Table => until_reachable(resource, &events, async || ledger.look().await).await,
+        // The link looks at its own.
+        Resource::Queues => {}
+    }
+}

@@ -1,0 +1,402 @@
+//! The threads, and what goes between them.
+//!
+//! ```text
+//! main     decides: one event at a time, nothing that waits
+//! link     SQS                        admit    parsing, jobs in the ledger
+//! worker-n downloads, S3, claims      record   commits, dead letters, retries
+//! observe  port 3000
+//! ```
+
+use std::{
+    rc::Rc,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, oneshot},
+    time,
+};
+
+use crate::{
+    admit::{self, Admission},
+    config::{Config, Pool},
+    observe::{
+        board::{Board, Loop},
+        http,
+        loop_delay::DelayProbe,
+        report::{self, Identity},
+    },
+    place::{
+        Command, Desk, Event,
+        desk::Rules,
+        event::{Resource, WorkerId},
+    },
+    poll::{self, Link, LinkCommand},
+    ports::{Ledger, ObjectStore, Queue, Source},
+    record::{self, RecordCommand},
+    work::{
+        budget::Budget,
+        pool::Crew,
+        task::{Bench, TaskRules},
+        worker::{self, on_this_thread},
+    },
+};
+
+/// Makes ports for the thread that asks: each runtime builds its own clients, and they die with it.
+pub trait Ports: Clone + Send + Sync + 'static {
+    /// SQS.
+    type Queue: Queue + 'static;
+    /// S3.
+    type Store: ObjectStore + 'static;
+    /// DynamoDB.
+    type Ledger: Ledger + 'static;
+    /// Where files come from.
+    type Source: Source + 'static;
+    /// For the link thread.
+    fn queue(&self) -> Self::Queue;
+    /// For a worker, and for the record thread to look at.
+    fn store(&self) -> Self::Store;
+    /// For any thread but main and link.
+    fn ledger(&self) -> Self::Ledger;
+    /// For a worker.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    fn source(&self) -> anyhow::Result<Self::Source>;
+}
+
+/// What the main thread needs of the configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Sizes of the pool.
+    pub pool: Pool,
+    /// Visibility timeout of received messages.
+    pub visibility: Duration,
+    /// From the signal to stop to the end.
+    pub grace: Duration,
+    /// Memory for buffers, in bytes.
+    pub memory_budget: u64,
+    /// What workers go by.
+    pub task: TaskRules,
+}
+
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Self {
+        Self {
+            pool: config.pool,
+            visibility: config.visibility,
+            grace: config.grace,
+            memory_budget: config.memory_budget,
+            task: TaskRules {
+                prefix: config.prefix.clone(),
+                timeout: config.task_timeout,
+                max_attempts: config.max_attempts,
+                max_file_bytes: config.max_file_bytes,
+            },
+        }
+    }
+}
+
+/// At this much before the end of the grace period, running work is cancelled.
+const CANCEL_BEFORE: Duration = Duration::from_secs(10);
+/// How often the board is told how main is.
+const SAY_EVERY: Duration = Duration::from_millis(100);
+const LINK_BEAT_EVERY: Duration = Duration::from_secs(1);
+
+/// Runs a consumer until `stop` resolves and everything in hand is settled or given back.
+///
+/// # Errors
+/// When a thread or a runtime cannot be made.
+pub fn run<P: Ports>(
+    ports: &P,
+    settings: &Settings,
+    identity: Identity,
+    listener: std::net::TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let board = Board::new(Instant::now());
+    let (events, incoming) = mpsc::unbounded_channel();
+    let (link, link_thread) = start_link(ports, settings, &events, &board)?;
+    let (admit, admit_thread) = start_admit(ports, link.clone(), &events)?;
+    let (record, record_thread) = start_record(ports, settings, link.clone(), &events)?;
+    let (stop_observing, observe_thread) = start_observe(listener, board.clone())?;
+    let crew = Crew::new(worker_main(ports.clone(), settings, &events), events.clone());
+    drop(events);
+    let mut main = Main {
+        desk: Desk::new(Rules { pool: settings.pool, visibility: settings.visibility }),
+        crew,
+        outlets: Outlets { link, admit, record },
+        identity,
+        board,
+        sequence: 0,
+    };
+    main.open(settings.pool.workers)?;
+    on_this_thread(main.turn(incoming, stop, settings.grace))?;
+    let Main { crew, outlets, .. } = main;
+    crew.disband();
+    drop(outlets);
+    for thread in [admit_thread, record_thread, link_thread] {
+        thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?;
+    }
+    let _ = stop_observing.send(());
+    observe_thread.join().map_err(|_| anyhow::anyhow!("the HTTP thread panicked"))
+}
+
+struct Outlets {
+    link: Link,
+    admit: mpsc::UnboundedSender<Admission>,
+    record: mpsc::UnboundedSender<RecordCommand>,
+}
+
+struct Main {
+    desk: Desk,
+    crew: Crew,
+    outlets: Outlets,
+    identity: Identity,
+    board: Board,
+    sequence: u64,
+}
+
+impl Main {
+    fn open(&mut self, workers: usize) -> anyhow::Result<()> {
+        for _ in 0..workers {
+            let worker = self.crew.hire().context("a worker thread cannot be started")?;
+            self.desk.hire(worker);
+        }
+        for resource in Resource::ALL {
+            self.look(resource);
+        }
+        Ok(())
+    }
+
+    /// The main loop: it ends when, after the signal to stop, nothing is in hand any more.
+    async fn turn(
+        &mut self,
+        mut incoming: mpsc::UnboundedReceiver<Event>,
+        stop: impl Future<Output = ()>,
+        grace: Duration,
+    ) {
+        let mut stop = std::pin::pin!(stop);
+        let mut probe = DelayProbe::new(now());
+        let mut say_at = now();
+        let mut cancel_at = None;
+        while !(self.desk.is_draining() && self.desk.is_empty()) {
+            let tick_at = self.desk.wake_at().unwrap_or_else(|| now() + Duration::from_secs(1));
+            tokio::select! {
+                Some(event) = incoming.recv() => self.take(event),
+                () = &mut stop, if !self.desk.is_draining() => {
+                    tracing::info!("stopping: nothing new is taken, what has started finishes");
+                    cancel_at = Some(now() + grace.saturating_sub(CANCEL_BEFORE));
+                    let commands = self.desk.drain();
+                    self.carry_out(commands);
+                }
+                () = until(tick_at) => {
+                    let commands = self.desk.tick(now());
+                    self.carry_out(commands);
+                }
+                () = until(probe.due()) => probe.probe(now()),
+                () = until(cancel_at.unwrap_or_else(|| now() + grace)), if cancel_at.is_some() => {
+                    tracing::warn!("the grace period is nearly over: running tasks are cancelled and given back");
+                    cancel_at = None;
+                    let commands = self.desk.cancel_all();
+                    self.carry_out(commands);
+                }
+            }
+            self.board.beat(Loop::Main, now());
+            if now() >= say_at {
+                self.say(&probe);
+                say_at = now() + SAY_EVERY;
+            }
+        }
+        self.say(&probe);
+    }
+
+    fn take(&mut self, event: Event) {
+        if let Event::Finished { no, .. } = &event {
+            self.crew.finished(*no);
+        }
+        let commands = self.desk.handle(event, now());
+        self.carry_out(commands);
+    }
+
+    fn say(&mut self, probe: &DelayProbe) {
+        self.sequence += 1;
+        self.board.say(report::say(&self.identity, self.sequence, &self.desk, probe));
+    }
+
+    fn carry_out(&mut self, commands: Vec<Command>) {
+        for command in commands {
+            self.carry_out_one(command);
+        }
+    }
+
+    fn carry_out_one(&mut self, command: Command) {
+        let Outlets { link, admit, record } = &self.outlets;
+        match command {
+            Command::Receive(receive) => link.tell(LinkCommand::Receive(receive)),
+            Command::StopPolls => link.tell(LinkCommand::StopPolls),
+            Command::Extend { queue, leases } => link.tell(LinkCommand::Extend(queue, leases)),
+            Command::Return { queue, receipt, delay } => {
+                link.tell(LinkCommand::Return(queue, receipt, delay))
+            }
+            Command::Delete { queue, lease, receipt } => {
+                link.tell(LinkCommand::Delete(queue, lease, receipt))
+            }
+            // The threads behind these lines end after main.
+            Command::Admit { lease, queue, message, local } => {
+                let _ = admit.send(Admission { lease, queue, message, local });
+            }
+            Command::Settle { task, result } => {
+                let _ = record.send(RecordCommand::Settle(task, result));
+            }
+            Command::HandOver(task) => {
+                let _ = record.send(RecordCommand::HandOver(task));
+            }
+            Command::Start { worker, task } => self.crew.assign(worker, task),
+            Command::Cancel(no) => {
+                self.crew.cancel(no);
+                let _ = record.send(RecordCommand::Cancel(no));
+            }
+            Command::Look(resource) => self.look(resource),
+            Command::Renew(worker) => self.renew(worker),
+        }
+    }
+
+    fn look(&self, resource: Resource) {
+        match resource {
+            Resource::Queues => self.outlets.link.tell(LinkCommand::Look),
+            Resource::Bucket | Resource::Table => {
+                let _ = self.outlets.record.send(RecordCommand::Look(resource));
+            }
+        }
+    }
+
+    fn renew(&mut self, worker: WorkerId) {
+        tracing::warn!(worker = worker.0, "a worker is replaced: a task on it panicked");
+        self.crew.dismiss(worker);
+        match self.crew.hire() {
+            Ok(replacement) => self.desk.hire(replacement),
+            Err(error) => {
+                tracing::error!(%error, "a worker thread cannot be started: the pool is smaller by one")
+            }
+        }
+    }
+}
+
+fn now() -> Instant {
+    time::Instant::now().into_std()
+}
+
+async fn until(instant: Instant) {
+    time::sleep_until(instant.into()).await;
+}
+
+type Thread = thread::JoinHandle<()>;
+
+fn spawn<F: Future<Output = ()>>(
+    name: &str,
+    main: impl FnOnce() -> F + Send + 'static,
+) -> anyhow::Result<Thread> {
+    let of = name.to_owned();
+    let run = move || {
+        if let Err(error) = on_this_thread(async { main().await }) {
+            tracing::error!(thread = of, %error, "a runtime cannot be made");
+        }
+    };
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .with_context(|| format!("the thread {name} cannot be started"))
+}
+
+fn start_link<P: Ports>(
+    ports: &P,
+    settings: &Settings,
+    events: &mpsc::UnboundedSender<Event>,
+    board: &Board,
+) -> anyhow::Result<(Link, Thread)> {
+    let (link, commands) = Link::new();
+    let (ports, events, board, visibility) =
+        (ports.clone(), events.clone(), board.clone(), settings.visibility);
+    let thread = spawn("link", move || async move {
+        let beats = tokio::task::spawn_local(async move {
+            loop {
+                board.beat(Loop::Link, now());
+                time::sleep(LINK_BEAT_EVERY).await;
+            }
+        });
+        poll::run(Rc::new(ports.queue()), visibility, commands, events).await;
+        beats.abort();
+    })?;
+    Ok((link, thread))
+}
+
+fn start_admit<P: Ports>(
+    ports: &P,
+    link: Link,
+    events: &mpsc::UnboundedSender<Event>,
+) -> anyhow::Result<(mpsc::UnboundedSender<Admission>, Thread)> {
+    let (admit, admissions) = mpsc::unbounded_channel();
+    let (ports, events) = (ports.clone(), events.clone());
+    let thread = spawn("admit", move || async move {
+        admit::Desk::new(ports.ledger(), link, events).run(admissions).await
+    })?;
+    Ok((admit, thread))
+}
+
+fn start_record<P: Ports>(
+    ports: &P,
+    settings: &Settings,
+    link: Link,
+    events: &mpsc::UnboundedSender<Event>,
+) -> anyhow::Result<(mpsc::UnboundedSender<RecordCommand>, Thread)> {
+    let (record, commands) = mpsc::unbounded_channel();
+    let (ports, events, max_attempts) = (ports.clone(), events.clone(), settings.task.max_attempts);
+    let thread = spawn("record", move || async move {
+        record::run(ports.store(), ports.ledger(), link, max_attempts, commands, events).await;
+    })?;
+    Ok((record, thread))
+}
+
+fn start_observe(
+    listener: std::net::TcpListener,
+    board: Board,
+) -> anyhow::Result<(oneshot::Sender<()>, Thread)> {
+    let (stop, stopped) = oneshot::channel();
+    listener.set_nonblocking(true).context("the HTTP port")?;
+    let thread = spawn("observe", move || async move {
+        match TcpListener::from_std(listener) {
+            Ok(listener) => http::serve(listener, board, stopped).await,
+            Err(error) => tracing::error!(%error, "the HTTP port cannot be served"),
+        }
+    })?;
+    Ok((stop, thread))
+}
+
+fn worker_main<P: Ports>(
+    ports: P,
+    settings: &Settings,
+    events: &mpsc::UnboundedSender<Event>,
+) -> Arc<crate::work::pool::WorkerMain> {
+    let (events, budget, rules) =
+        (events.clone(), Budget::new(settings.memory_budget), settings.task.clone());
+    Arc::new(move |assignments| {
+        let (ports, events, budget, rules) = (ports.clone(), events.clone(), budget.clone(), rules.clone());
+        let ran = on_this_thread(async move {
+            match ports.source() {
+                Ok(source) => {
+                    let bench = Bench { store: ports.store(), ledger: ports.ledger(), source, budget, rules };
+                    worker::run(bench, assignments, events).await;
+                }
+                Err(error) => tracing::error!(%error, "a worker cannot make its HTTP client"),
+            }
+        });
+        if let Err(error) = ran {
+            tracing::error!(%error, "a worker's runtime cannot be made");
+        }
+    })
+}

@@ -1,0 +1,134 @@
+//! What may be asked for: http(s) URLs, and headers of an allow-list.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use ipnet::IpNet;
+use url::{Host, Url};
+
+use super::address::may_reach;
+use crate::{
+    fail::{Reason, TaskFault},
+    ports::Request,
+};
+
+/// Headers that a task may set. None of these changes how the message is framed, routed or encoded.
+const ALLOWED_HEADERS: &[&str] = &[
+    "accept",
+    "accept-language",
+    "authorization",
+    "cookie",
+    "referer",
+    "user-agent",
+    "x-api-key",
+    "x-request-id",
+];
+
+/// Checks a task's URL and headers.
+///
+/// # Errors
+/// [`TaskFault::Final`]: such a request is never sent.
+pub fn request(url: &str, headers: &exportpool_contract::message::Headers) -> Result<Request, TaskFault> {
+    let url = Url::parse(url).map_err(|error| TaskFault::last(Reason::InvalidUrl, error.to_string()))?;
+    check_scheme(&url)?;
+    let headers =
+        headers.iter().map(|(name, value)| header(name, value)).collect::<Result<HeaderMap, _>>()?;
+    Ok(Request { url, headers })
+}
+
+fn check_scheme(url: &Url) -> Result<(), TaskFault> {
+    if matches!(url.scheme(), "http" | "https") {
+        return Ok(());
+    }
+    let detail = format!("the scheme {:?} is not allowed; http and https are", url.scheme());
+    Err(TaskFault::last(Reason::InvalidUrl, detail))
+}
+
+/// Checks a URL that is about to be asked: also a literal address, which no resolver sees.
+pub(super) fn check_hop(url: &Url, allowed: &[IpNet]) -> Result<(), TaskFault> {
+    check_scheme(url)?;
+    let literal = match url.host() {
+        Some(Host::Ipv4(v4)) => IpAddr::V4(v4),
+        Some(Host::Ipv6(v6)) => IpAddr::V6(v6),
+        Some(Host::Domain(_)) => return Ok(()),
+        None => return Err(TaskFault::last(Reason::InvalidUrl, "the URL has no host")),
+    };
+    if may_reach(literal, allowed) { Ok(()) } else { Err(forbidden(&literal.to_string())) }
+}
+
+pub(super) fn forbidden(host: &str) -> TaskFault {
+    let detail = format!("{host} is not a public address; EXPORT_ALLOWED_NETWORKS can allow it");
+    TaskFault::last(Reason::AddressForbidden, detail)
+}
+
+fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), TaskFault> {
+    let refuse = |why: String| TaskFault::last(Reason::InvalidHeader, why);
+    let parsed = HeaderName::try_from(name).map_err(|_| refuse(format!("{name:?} is no header name")))?;
+    if !ALLOWED_HEADERS.contains(&parsed.as_str()) {
+        let allowed = ALLOWED_HEADERS.join(", ");
+        return Err(refuse(format!("the header {parsed} is not allowed; allowed are {allowed}")));
+    }
+    let value = HeaderValue::try_from(value)
+        .map_err(|_| refuse(format!("the value of {parsed} is no header value")))?;
+    Ok((parsed, value))
+}
+
+/// A URL as it may be written down: without query, fragment and user info.
+#[must_use]
+pub fn public_url(url: &str) -> String {
+    let Ok(mut url) = Url::parse(url) else { return "(not a URL)".into() };
+    url.set_query(None);
+    url.set_fragment(None);
+    // Fails only for URLs without a host, which have no user info.
+    let _ = url.set_username("").and_then(|()| url.set_password(None));
+    url.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(url: &str) -> &'static str {
+        let checked = request(url, &[].into()).and_then(|request| check_hop(&request.url, &[]));
+        checked.err().map_or("ok", |fault| fault.reason())
+    }
+
+    #[test]
+    fn urls_that_are_not_http_are_refused() {
+        for bad in ["ftp://h/f", "file:///etc/passwd", "h/f", "", "javascript:alert(1)", "http://"] {
+            assert_eq!(reason(bad), "invalidUrl", "{bad}");
+        }
+        assert_eq!(reason("https://files.test/f"), "ok");
+    }
+
+    #[test]
+    fn literal_addresses_in_any_spelling_are_refused() {
+        for bad in [
+            "http://127.1/",
+            "http://0x7f000001/",
+            "http://2130706433/",
+            "http://[::1]/",
+            "http://0177.0.0.1/",
+        ] {
+            assert_eq!(reason(bad), "addressForbidden", "{bad}");
+        }
+    }
+
+    #[test]
+    fn headers_are_of_the_allow_list() {
+        let with =
+            |name: &str, value: &str| request("http://h/", &[(name.to_owned(), value.to_owned())].into());
+        assert!(with("Authorization", "Bearer x").is_ok());
+        for (name, value) in
+            [("Host", "h"), ("Transfer-Encoding", "chunked"), ("X\n", "v"), ("Accept", "a\nb")]
+        {
+            assert_eq!(with(name, value).unwrap_err().reason(), "invalidHeader", "{name}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_written_down_without_secrets() {
+        assert_eq!(public_url("https://me:pw@h/f?X-Amz-Signature=s#x"), "https://h/f");
+        assert_eq!(public_url("::"), "(not a URL)");
+    }
+}

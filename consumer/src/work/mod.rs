@@ -1,0 +1,8 @@
+//! The worker threads: a task becomes an object.
+
+pub mod budget;
+pub mod fetch;
+pub mod pool;
+pub mod store;
+pub mod task;
+pub mod worker;

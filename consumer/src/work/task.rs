@@ -1,0 +1,166 @@
+//! One task from claim to object.
+
+use std::{
+    cell::RefCell,
+    time::{Duration, Instant},
+};
+
+use exportpool_contract::ObjectKey;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    budget::Budget,
+    fetch::request::{public_url, request},
+    store::Shelf,
+};
+use crate::{
+    admit::parse::task_digest,
+    fail::{Reason, TaskFault},
+    message::{Stored, Task},
+    place::WorkResult,
+    ports::{Claim, ClaimAsk, Claimed, Ledger, ObjectStore, Owner, Place, Request, Source},
+};
+
+/// An upload that is not aborted within this is left to the next claimant.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a worker needs to know of the configuration.
+#[derive(Debug, Clone)]
+pub struct TaskRules {
+    /// Put before every key.
+    pub prefix: Option<String>,
+    /// Longest run of one task.
+    pub timeout: Duration,
+    /// Starts of a task before it is given up.
+    pub max_attempts: u32,
+    /// Largest file.
+    pub max_file_bytes: u64,
+}
+
+/// A worker's means.
+#[derive(Debug)]
+pub struct Bench<S, L, F> {
+    /// Where objects go.
+    pub store: S,
+    /// Where claims are.
+    pub ledger: L,
+    /// Where files come from.
+    pub source: F,
+    /// Memory.
+    pub budget: Budget,
+    /// Limits.
+    pub rules: TaskRules,
+}
+
+/// What must be known of a task when it is stopped from outside.
+#[derive(Default)]
+struct Traces {
+    claimed: RefCell<Option<Claimed>>,
+    place: RefCell<Option<Place>>,
+    open_upload: RefCell<Option<String>>,
+}
+
+impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
+    /// Works on a task until its object stands in the bucket, it fails, its time is over, or it is cancelled. An
+    /// upload is never left open knowingly.
+    pub async fn work(&self, task: &Task, cancel: &CancellationToken) -> WorkResult {
+        let traces = Traces::default();
+        let begun = Instant::now();
+        let outcome = tokio::select! {
+            biased;
+            () = cancel.cancelled() => None,
+            outcome = time::timeout(self.rules.timeout, self.export(task, &traces)) => Some(outcome),
+        };
+        self.abort(&traces).await;
+        let claimed = traces.claimed.into_inner();
+        match (outcome, claimed) {
+            (None, claimed) => WorkResult::Cancelled { claimed },
+            (Some(Ok(Ok(Some(object)))), Some(claimed)) => {
+                WorkResult::Stored { claimed, object, service: begun.elapsed() }
+            }
+            (Some(Ok(Ok(_))), _) => WorkResult::AlreadyDone,
+            (Some(Ok(Err(fault))), claimed) => WorkResult::Faulted { claimed, fault },
+            (Some(Err(_)), claimed) => WorkResult::Faulted { claimed, fault: self.overdue() },
+        }
+    }
+
+    fn overdue(&self) -> TaskFault {
+        let detail = format!("not done within TASK_TIMEOUT_SECONDS={}", self.rules.timeout.as_secs());
+        TaskFault::retry(Reason::TaskTimeout, detail)
+    }
+
+    /// `None`: done before.
+    async fn export(&self, task: &Task, traces: &Traces) -> Result<Option<Stored>, TaskFault> {
+        let Some(claimed) = self.claim(task).await? else { return Ok(None) };
+        *traces.claimed.borrow_mut() = Some(claimed.clone());
+        if claimed.attempts > self.rules.max_attempts {
+            let detail =
+                format!("started {} times, MAX_ATTEMPTS={}", claimed.attempts - 1, self.rules.max_attempts);
+            return Err(TaskFault::last(Reason::AttemptsExhausted, detail));
+        }
+        let (place, request) = self.check(task, &claimed)?;
+        *traces.place.borrow_mut() = Some(place.clone());
+        self.store_from_source(&place, &request, &claimed, traces).await.map(Some)
+    }
+
+    async fn claim(&self, task: &Task) -> Result<Option<Claimed>, TaskFault> {
+        let (digest, url) = (task_digest(&task.spec), public_url(&task.spec.url));
+        let ask =
+            ClaimAsk { job: &task.job, task: task.id(), digest: &digest, url: &url, reopens: task.reopens };
+        match self.ledger.claim(&ask).await? {
+            Claim::Granted(claimed) => Ok(Some(claimed)),
+            Claim::AlreadyDone => Ok(None),
+            Claim::IdReused => {
+                let detail =
+                    format!("the task {} of {} stands there with another URL or key", task.id(), task.job);
+                Err(TaskFault::last(Reason::IdReused, detail))
+            }
+        }
+    }
+
+    fn check(&self, task: &Task, claimed: &Claimed) -> Result<(Place, Request), TaskFault> {
+        let request = request(&task.spec.url, &task.spec.headers)?;
+        let job_prefix = task.destination.as_ref().and_then(|destination| destination.prefix.as_deref());
+        let prefixes = [self.rules.prefix.as_deref(), job_prefix];
+        let key = ObjectKey::of_task(prefixes, task.spec.key.as_deref(), &task.job, task.id())
+            .map_err(|error| TaskFault::last(Reason::InvalidKey, error.to_string()))?;
+        let owner = Owner { job: task.job.clone(), task: task.id().clone(), attempt: claimed.attempts };
+        Ok((Place { key, owner, content_type: None, overwrite: task.spec.overwrite }, request))
+    }
+
+    async fn store_from_source(
+        &self,
+        place: &Place,
+        request: &Request,
+        claimed: &Claimed,
+        traces: &Traces,
+    ) -> Result<Stored, TaskFault> {
+        if let Some(upload) = &claimed.open_upload {
+            self.store.abort_upload(&place.key, upload).await?;
+        }
+        let shelf = Shelf {
+            store: &self.store,
+            ledger: &self.ledger,
+            budget: &self.budget,
+            max_bytes: self.rules.max_file_bytes,
+            open_upload: &traces.open_upload,
+        };
+        if claimed.epoch > 1
+            && let Some(object) = shelf.left_behind(place).await?
+        {
+            return Ok(object);
+        }
+        let (head, body) = self.source.fetch(request).await?;
+        let place = Place { content_type: head.content_type.clone(), ..place.clone() };
+        shelf.store(&place, claimed.epoch, &head, body).await
+    }
+
+    async fn abort(&self, traces: &Traces) {
+        let (Some(upload), Some(place)) = (traces.open_upload.take(), traces.place.take()) else { return };
+        let aborted = time::timeout(ABORT_TIMEOUT, self.store.abort_upload(&place.key, &upload)).await;
+        if !matches!(aborted, Ok(Ok(()))) {
+            tracing::warn!(key = place.key.as_str(), "an upload was not aborted: the next attempt aborts it");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! A worker: one OS thread with a runtime, clients and connections of its own.
+
+use std::{rc::Rc, time::Duration};
+
+use tokio::{
+    sync::mpsc,
+    task::{JoinSet, LocalSet},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::task::Bench;
+use crate::{
+    message::{Task, TaskNo},
+    place::{Event, WorkResult},
+    ports::{Ledger, ObjectStore, Source},
+};
+
+/// A task, and the way to stop it.
+#[derive(Debug)]
+pub(crate) struct Assignment {
+    pub(crate) task: Task,
+    pub(crate) cancel: CancellationToken,
+}
+
+/// Connections that are idle when the thread ends get this long to close.
+const CLOSING: Duration = Duration::from_millis(100);
+
+/// Works on what comes in until the line is closed and everything is done. A panic ends its task and nothing else.
+pub(crate) async fn run<S, L, F>(
+    bench: Bench<S, L, F>,
+    mut assignments: mpsc::UnboundedReceiver<Assignment>,
+    events: mpsc::UnboundedSender<Event>,
+) where
+    S: ObjectStore + 'static,
+    L: Ledger + 'static,
+    F: Source + 'static,
+{
+    let bench = Rc::new(bench);
+    let mut reports = JoinSet::new();
+    while let Some(Assignment { task, cancel }) = assignments.recv().await {
+        let bench = Rc::clone(&bench);
+        let no = task.no;
+        let work = tokio::task::spawn_local(async move { bench.work(&task, &cancel).await });
+        reports.spawn_local(report(no, work, events.clone()));
+        while reports.try_join_next().is_some() {}
+    }
+    while reports.join_next().await.is_some() {}
+}
+
+async fn report(no: TaskNo, work: tokio::task::JoinHandle<WorkResult>, events: mpsc::UnboundedSender<Event>) {
+    let result = work.await.unwrap_or(WorkResult::Panicked);
+    // Main ends only after its workers.
+    let _ = events.send(Event::Finished { no, result });
+}
+
+/// Runs a future on a single-threaded runtime of this thread, until it is done.
+///
+/// # Errors
+/// When the runtime cannot be made.
+pub(crate) fn on_this_thread(main: impl Future<Output = ()>) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&runtime, main);
+    runtime.shutdown_timeout(CLOSING);
+    Ok(())
+}
