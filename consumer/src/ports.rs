@@ -313,6 +313,8 @@ pub struct ClaimAsk<'a> {
     pub digest: &'a str,
     /// The URL without query and user info.
     pub url: &'a str,
+    /// When the work was first put on a queue, in milliseconds since the Unix epoch.
+    pub enqueued_at: Option<u64>,
     /// The epoch on a redriven dead letter.
     pub reopens: Option<u64>,
 }

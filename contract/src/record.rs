@@ -39,6 +39,8 @@ pub mod attribute {
     pub const CLAIMED_BY: &str = "claimedBy";
     /// When it was last claimed.
     pub const CLAIMED_AT: &str = "claimedAt";
+    /// When a task's work was first put on a queue.
+    pub const ENQUEUED_AT: &str = "enqueuedAt";
     /// When a task was settled.
     pub const SETTLED_AT: &str = "settledAt";
     /// The source's URL without query and user info.

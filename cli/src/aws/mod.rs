@@ -1,9 +1,23 @@
-use std::process::ExitCode;
+//! SQS, S3 and DynamoDB in this process: for the demo, for tests, and by themselves as `exportctl aws`.
+//!
+//! The services are the `rustack` crates; each has a room here with the layer that mends it. What they lack even
+//! so is in docs/decisions/0001-aws-stand-in.md.
 
-/// aws.
-#[derive(clap::Args)]
-pub struct Args {}
+mod admit;
+mod dynamodb;
+mod error;
+mod provision;
+mod route;
+pub(crate) mod run;
+mod s3;
+mod serve;
+mod sqs;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
-pub async fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not built yet")
-}
+pub(crate) use error::Error;
+pub(crate) use provision::make_resources;
+pub(crate) use run::{Args, run};
+pub(crate) use serve::{Options, StandIn};

@@ -1,9 +1,18 @@
-use std::process::ExitCode;
+//! `exportctl demo`: the main job, end to end, on this machine.
+//!
+//! `stage` sets up AWS and a file server, `fleet` runs consumers as processes of their own, `steer` scales them by
+//! what the queues and the consumers say, `show` tells how it goes, `verify` compares bucket and table with what
+//! was sent, and `summary` says it in numbers.
 
-/// demo.
-#[derive(clap::Args)]
-pub struct Args {}
+mod args;
+mod fleet;
+mod ledger;
+mod run;
+mod show;
+mod stage;
+mod steer;
+mod summary;
+mod verify;
 
-pub async fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not built yet")
-}
+pub(crate) use args::Args;
+pub(crate) use run::run;

@@ -1,9 +1,112 @@
+//! `exportctl load`: jobs on the queue, at a pace, with a known share of what goes wrong.
+//!
+//! Read in order: [`args`] what was asked, [`plan`] which messages that makes and what must come of each, [`pace`]
+//! when each is due, [`batch`] which travel together, [`deliver`] one request until it is settled, [`send`] all of
+//! them, [`tell`] the outcome. Whoever has the options can make the plan again and compare it with the bucket.
+
+mod args;
+mod batch;
+mod deliver;
+#[cfg(test)]
+mod end_to_end;
+pub(crate) mod error;
+pub(crate) mod pace;
+pub(crate) mod plan;
+pub(crate) mod send;
+mod tell;
+#[cfg(test)]
+mod tests;
+pub(crate) mod units;
+
 use std::process::ExitCode;
 
-/// load.
-#[derive(clap::Args)]
-pub struct Args {}
+use anyhow::Context as _;
+use aws_sdk_sqs::{Client, config::retry::RetryConfig};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
-pub async fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not built yet")
+pub(crate) use args::Args;
+pub(crate) use pace::Pace;
+pub(crate) use plan::{Options, plan};
+pub(crate) use send::{Accepted, Stopped, send};
+
+use crate::target::Target;
+use tell::Progress;
+
+/// What a shell says of a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
+/// Sends what `args` ask for, and tells what was accepted.
+///
+/// # Errors
+/// What is missing or wrong, and the remedy.
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let target = Target::find(args.emulator.as_deref())?;
+    let pace = args.pace()?;
+    let options = args.options(&target, &mut fastrand::Rng::new())?;
+    options.check()?;
+    tell::note(&tell::opening(&options, &target.export_jobs));
+    let client = client(&target).await;
+    let Some(accepted) = send_or_abandon(&client, &target.export_jobs, &options, pace).await else {
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
+    let told = if args.json {
+        tell::document(&options, &target.export_jobs, &accepted).to_string()
+    } else {
+        tell::summary(&options, &accepted)
+    };
+    tell::print(&told);
+    outcome(accepted, &target)
+}
+
+/// Its own retries off: one place decides how often, and an address where nobody is fails at once.
+async fn client(target: &Target) -> Client {
+    let config = target.access.resolve().await;
+    let builder = aws_sdk_sqs::config::Builder::from(&config).retry_config(RetryConfig::disabled());
+    Client::from_conf(builder.build())
+}
+
+/// The first signal stops sending and waits for what is under way; with the second nothing is waited for.
+async fn send_or_abandon(
+    client: &Client,
+    queue_url: &str,
+    options: &Options,
+    pace: Pace,
+) -> Option<Accepted> {
+    let stop = CancellationToken::new();
+    let mut progress = Progress::new(options.messages);
+    let sending = send(client, queue_url, plan(options), pace, &stop, |accepted| progress.tell(accepted));
+    let signals = async {
+        interrupted().await;
+        stop.cancel();
+        tell::note("stopping when the requests under way are answered; Ctrl-C again to leave them");
+        interrupted().await;
+    };
+    let accepted = tokio::select! {
+        accepted = sending => Some(accepted),
+        () = signals => None,
+    };
+    progress.finish();
+    accepted
+}
+
+/// Ctrl-C, or a pod that is asked to end.
+async fn interrupted() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        ctrl_c = tokio::signal::ctrl_c() => if ctrl_c.is_err() { std::future::pending().await },
+        _ = terminate.recv() => {}
+    }
+}
+
+fn outcome(accepted: Accepted, target: &Target) -> anyhow::Result<ExitCode> {
+    match accepted.stopped {
+        Some(Stopped::Failed(error)) => match &target.access.endpoint {
+            Some(endpoint) => Err(error).with_context(|| format!("the endpoint is {endpoint}")),
+            None => Err(error.into()),
+        },
+        Some(Stopped::Interrupted) => Ok(ExitCode::from(INTERRUPTED)),
+        None if accepted.refused > 0 => Ok(ExitCode::FAILURE),
+        None => Ok(ExitCode::SUCCESS),
+    }
 }

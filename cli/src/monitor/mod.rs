@@ -1,9 +1,174 @@
-use std::process::ExitCode;
+//! `exportctl monitor`: the queues and the consumers, live.
+//!
+//! `sample` reads, `derive` makes rows of it, `draw` and `print` show them; `watch` and `follow` repeat it.
 
-/// monitor.
+pub(crate) mod derive;
+pub(crate) mod draw;
+#[cfg(test)]
+mod fixture;
+mod follow;
+pub(crate) mod keys;
+mod print;
+pub(crate) mod sample;
+pub(crate) mod screen;
+mod stop;
+mod trend;
+pub(crate) mod view;
+mod watch;
+mod words;
+
+use std::{
+    env,
+    io::{self, IsTerminal},
+    process::ExitCode,
+    time::Duration,
+};
+
+use chrono::{DateTime, FixedOffset};
+
+use self::{
+    derive::History,
+    print::{Form, Printer},
+    sample::{Address, DEFAULT_CONSUMER, NotAConsumer, Sampler, Unreadable},
+    view::{Thresholds, View},
+};
+use crate::target::Target;
+
+/// Shorter intervals show nothing new: SQS approximates its counts.
+const SHORTEST: Duration = Duration::from_millis(200);
+const LONGEST: Duration = Duration::from_secs(3600);
+/// `export-jobs`, `download-tasks` and the dead-letter queue of each: a request a sample for each of them.
+const REQUESTS: usize = 4;
+
+/// Watch the queues and the consumers.
 #[derive(clap::Args)]
-pub struct Args {}
+#[command(after_help = "Only GetQueueAttributes is sent to SQS: watching receives no message. AWS bills it as a \
+    request; at --interval 1s four queues make 10.4 million requests in 30 days.\n\n\
+    Keys: q quit, p pause, + - interval, ? help. NO_COLOR is honoured. Where standard output is no terminal, plain \
+    lines are written.\n\nWith --once the exit code is 1 when no queue can be read.")]
+pub(crate) struct Args {
+    /// Print one table, or with --json one document, and exit.
+    #[arg(long)]
+    once: bool,
+    /// Print a JSON document a line for each sample.
+    #[arg(long)]
+    json: bool,
+    /// Time between two samples: 200ms to 1h.
+    #[arg(long, default_value = "1s", value_parser = interval)]
+    interval: Duration,
+    /// Messages in total from which a queue is marked as a warning.
+    #[arg(long, default_value_t = 100)]
+    warn: u64,
+    /// Messages in total from which a queue is marked as critical. A dead-letter queue is from the first.
+    #[arg(long, default_value_t = 1000)]
+    critical: u64,
+    /// A consumer to show; again for more [default: http://127.0.0.1:3000, when one is there].
+    #[arg(long = "consumer", value_name = "URL")]
+    consumers: Vec<String>,
+    /// An AWS stand-in that runs at this URL, instead of the environment.
+    #[arg(long, value_name = "URL")]
+    emulator: Option<String>,
+}
 
-pub async fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not built yet")
+/// Why there is nothing to watch.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("--warn {warn} is above --critical {critical}: choose --warn below it")]
+    Thresholds { warn: u64, critical: u64 },
+    #[error("--consumer {0}")]
+    Consumer(#[from] NotAConsumer),
+    #[error("no queue can be read: {why}; {}", .why.remedy())]
+    NoQueue { why: Unreadable },
+}
+
+/// What is shown, and how often. Everything that a view needs and no sample has.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    interval: Duration,
+    thresholds: Thresholds,
+    place: String,
+    colour: bool,
+}
+
+impl Plan {
+    /// The picture of `history` at the time `at`.
+    fn view(&self, at: DateTime<FixedOffset>, history: &History) -> View {
+        View {
+            at,
+            headline: format!("exportctl monitor · {}", self.place),
+            queues: history.queues(self.thresholds),
+            consumers: history.consumers(),
+            thresholds: self.thresholds,
+            footer: vec![words::cost(REQUESTS, self.interval)],
+            colour: self.colour,
+        }
+    }
+}
+
+/// Runs `exportctl monitor`.
+///
+/// # Errors
+/// [`Refused`], a missing variable, or a terminal that cannot be used.
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let addresses = addresses(&args.consumers)?;
+    let thresholds = thresholds(args.warn, args.critical)?;
+    let target = Target::find(args.emulator.as_deref())?;
+    let mut sampler = Sampler::new(&target, addresses).await?;
+    let plan = Plan { interval: args.interval, thresholds, place: place(&target), colour: colour() };
+    let form = if args.json { Form::Json } else { Form::Table };
+    let printer = Printer::new(io::stdout(), form);
+    if args.once {
+        once(&mut sampler, &plan, printer).await?;
+    } else if args.json || !full_screen() {
+        follow::follow(&mut sampler, &plan, printer).await?;
+    } else {
+        watch::watch(&mut sampler, plan).await?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn once(sampler: &mut Sampler, plan: &Plan, mut printer: Printer<io::Stdout>) -> anyhow::Result<()> {
+    let sample = sampler.read().await;
+    let mut history = History::default();
+    history.push(sample.clone());
+    // What repeating costs is no matter here.
+    let view = View { footer: Vec::new(), ..plan.view(sample.at, &history) };
+    follow::unless_closed(printer.sample(&sample, &view))?;
+    let unreadable: Result<Vec<_>, _> = sample.queues.into_iter().map(|queue| queue.depth.err().ok_or(())).collect();
+    match unreadable.ok().and_then(|whys| whys.into_iter().next()) {
+        Some(why) => Err(Refused::NoQueue { why }.into()),
+        None => Ok(()),
+    }
+}
+
+fn addresses(urls: &[String]) -> Result<Vec<Address>, Refused> {
+    if urls.is_empty() {
+        return Ok(vec![Address::parse(DEFAULT_CONSUMER)?.optional()]);
+    }
+    urls.iter().map(|url| Ok(Address::parse(url)?)).collect()
+}
+
+fn thresholds(warn: u64, critical: u64) -> Result<Thresholds, Refused> {
+    if warn > critical { Err(Refused::Thresholds { warn, critical }) } else { Ok(Thresholds { warn, critical }) }
+}
+
+fn place(target: &Target) -> String {
+    let access = &target.access;
+    access.endpoint.clone().unwrap_or_else(|| format!("AWS {}", access.region))
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let example = "a number with its unit such as 500ms, 1s, 1m";
+    let interval = humantime::parse_duration(text).map_err(|_| format!("not a duration: {example}"))?;
+    if (SHORTEST..=LONGEST).contains(&interval) { Ok(interval) } else { Err("allowed is 200ms to 1h".to_owned()) }
+}
+
+/// A terminal that can be drawn on.
+fn full_screen() -> bool {
+    io::stdout().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// <https://no-color.org>: set and not empty means none.
+fn colour() -> bool {
+    env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

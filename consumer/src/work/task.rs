@@ -106,8 +106,14 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
 
     async fn claim(&self, task: &Task) -> Result<Option<Claimed>, TaskFault> {
         let (digest, url) = (task_digest(&task.spec), public_url(&task.spec.url));
-        let ask =
-            ClaimAsk { job: &task.job, task: task.id(), digest: &digest, url: &url, reopens: task.reopens };
+        let ask = ClaimAsk {
+            job: &task.job,
+            task: task.id(),
+            digest: &digest,
+            url: &url,
+            enqueued_at: task.enqueued_at,
+            reopens: task.reopens,
+        };
         match self.ledger.claim(&ask).await? {
             Claim::Granted(claimed) => Ok(Some(claimed)),
             Claim::AlreadyDone => Ok(None),

@@ -55,9 +55,10 @@ impl DynamoLedger {
             Some(_) => (":one", " AND #state = :failed AND #epoch = :reopens"),
             None => ("if_not_exists(#attempts, :zero) + :one", ""),
         };
+        let enqueued = if ask.enqueued_at.is_some() { ", #enqueuedAt = if_not_exists(#enqueuedAt, :enqueued)" } else { "" };
         let update = format!(
             "SET #epoch = if_not_exists(#epoch, :zero) + :one, #attempts = {attempts}, #url = :url, \
-             #state = if_not_exists(#state, :running), #digest = :digest, #claimedBy = :me, #claimedAt = :now{}",
+             #state = if_not_exists(#state, :running), #digest = :digest, #claimedBy = :me, #claimedAt = :now{enqueued}{}",
             self.expiry()
         );
         let condition = format!(
@@ -77,6 +78,9 @@ impl DynamoLedger {
             ],
             self.expires(),
         );
+        if let Some(at) = ask.enqueued_at {
+            values.insert(":enqueued".into(), number(at));
+        }
         if let Some(epoch) = reopens {
             values.insert(":failed".into(), text(TaskState::Failed.as_str()));
             values.insert(":reopens".into(), number(epoch));

@@ -1,0 +1,240 @@
+//! Consumers as processes, kept at a number as a Deployment keeps its pods: one that ends by itself is replaced,
+//! one too many is asked to stop.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use exportpool_contract::{PodReport, environment as name};
+use exportpool_scaling::Millis;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tokio::{
+    process::{Child, Command},
+    time,
+};
+
+/// Consumers that end by themselves so often in a row do not work at all.
+const MAX_FAILED_STARTS: u32 = 5;
+
+/// How consumers are started.
+#[derive(Debug, Clone)]
+pub(super) struct Recipe {
+    /// The binary.
+    pub(super) binary: PathBuf,
+    /// Set in their environment.
+    pub(super) variables: Vec<(&'static str, String)>,
+    /// Where their logs go.
+    pub(super) logs: PathBuf,
+}
+
+/// A consumer.
+pub(super) struct Member {
+    /// `consumer-1`, and so on; never used twice.
+    pub(super) name: String,
+    pub(super) port: u16,
+    pub(super) created_at: Millis,
+    pub(super) ready_at: Option<Millis>,
+    /// Asked to stop.
+    pub(super) terminating: bool,
+    /// What it last reported.
+    pub(super) report: Option<PodReport>,
+    child: Child,
+}
+
+/// The consumers.
+pub(super) struct Fleet {
+    recipe: Recipe,
+    pub(super) members: Vec<Member>,
+    wanted: usize,
+    started: u32,
+    failed_starts: u32,
+    /// The most that lived at a time.
+    pub(super) peak: usize,
+    /// Consumers killed on purpose.
+    pub(super) kills: u64,
+    /// The last report of each instance, the ended ones included.
+    pub(super) reports: BTreeMap<String, PodReport>,
+}
+
+impl Recipe {
+    /// The consumer beside this program, unless another is given.
+    ///
+    /// # Errors
+    /// There is none; the message says how to build it.
+    pub(super) fn new(
+        binary: Option<PathBuf>,
+        variables: Vec<(&'static str, String)>,
+        logs: PathBuf,
+    ) -> anyhow::Result<Self> {
+        let beside = || Some(std::env::current_exe().ok()?.parent()?.join("exportpool-consumer"));
+        let binary = binary.or_else(beside).unwrap_or_default();
+        if !binary.is_file() {
+            let binary = binary.display();
+            bail!("there is no consumer at {binary}: build it with `cargo build -p exportpool-consumer`, or give --consumer PATH");
+        }
+        fs::create_dir_all(&logs).with_context(|| format!("the folder {} for logs cannot be made", logs.display()))?;
+        Ok(Self { binary, variables, logs })
+    }
+
+    fn start(&self, name: &str, port: u16) -> anyhow::Result<Child> {
+        let path = self.logs.join(format!("{name}.log"));
+        let log = File::create(&path).with_context(|| format!("the log {} cannot be written", path.display()))?;
+        let mut command = Command::new(&self.binary);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
+        command.env_remove(name::S3_PREFIX).envs(self.variables.iter().cloned());
+        command.env(name::PORT, port.to_string()).env(name::LOG_FORMAT, "json");
+        command.spawn().with_context(|| format!("{} cannot be started", self.binary.display()))
+    }
+}
+
+impl Fleet {
+    pub(super) fn new(recipe: Recipe) -> Self {
+        Self {
+            recipe,
+            members: Vec::new(),
+            wanted: 0,
+            started: 0,
+            failed_starts: 0,
+            peak: 0,
+            kills: 0,
+            reports: BTreeMap::new(),
+        }
+    }
+
+    /// Consumers that are not asked to stop.
+    pub(super) fn replicas(&self) -> usize {
+        self.members.iter().filter(|member| !member.terminating).count()
+    }
+
+    /// Consumers that are asked for.
+    pub(super) const fn wanted(&self) -> usize {
+        self.wanted
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Where the logs are.
+    pub(super) fn logs(&self) -> &Path {
+        &self.recipe.logs
+    }
+
+    /// Takes in what a consumer reports.
+    pub(super) fn reported(&mut self, member: usize, report: PodReport, now: Millis) {
+        let Some(member) = self.members.get_mut(member) else { return };
+        if !report.breaker.open {
+            member.ready_at.get_or_insert(now);
+            self.failed_starts = 0;
+        }
+        self.reports.insert(report.instance_id.clone(), report.clone());
+        member.report = Some(report);
+    }
+
+    /// Keeps so many consumers: replaces those that ended, starts missing ones, asks the idlest to stop.
+    ///
+    /// # Errors
+    /// A consumer cannot be started, or several in a row ended by themselves.
+    pub(super) fn keep(&mut self, wanted: usize, now: Millis) -> anyhow::Result<()> {
+        self.wanted = wanted;
+        self.reap()?;
+        while self.replicas() < wanted {
+            self.start(now)?;
+        }
+        while self.replicas() > wanted {
+            self.stop_idlest();
+        }
+        self.peak = self.peak.max(self.replicas());
+        Ok(())
+    }
+
+    fn start(&mut self, now: Millis) -> anyhow::Result<()> {
+        self.started += 1;
+        let name = format!("consumer-{}", self.started);
+        let port = free_port()?;
+        let child = self.recipe.start(&name, port)?;
+        let member =
+            Member { name, port, created_at: now, ready_at: None, terminating: false, report: None, child };
+        self.members.push(member);
+        Ok(())
+    }
+
+    fn stop_idlest(&mut self) {
+        let busy = |member: &Member| member.report.as_ref().map_or(0, |report| report.slots.busy + report.gauges.waiting);
+        let candidates = self.members.iter_mut().filter(|member| !member.terminating);
+        if let Some(victim) = candidates.min_by_key(|member| busy(member)) {
+            victim.terminating = true;
+            victim.signal(Signal::SIGTERM);
+        }
+    }
+
+    /// Forgets those that ended.
+    fn reap(&mut self) -> anyhow::Result<()> {
+        let mut failed = None;
+        self.members.retain_mut(|member| match member.child.try_wait() {
+            Ok(None) => true,
+            Ok(Some(status)) => {
+                if status.code().is_some_and(|code| code != 0) {
+                    failed = Some((member.name.clone(), status));
+                }
+                false
+            }
+            Err(_) => false,
+        });
+        let Some((name, status)) = failed else { return Ok(()) };
+        self.failed_starts += 1;
+        if self.failed_starts < MAX_FAILED_STARTS {
+            return Ok(());
+        }
+        let log = self.recipe.logs.join(format!("{name}.log"));
+        bail!("consumers end by themselves, the last with {status}: see {}", log.display());
+    }
+
+    /// Kills a random consumer that has started, as a node that fails would.
+    pub(super) fn kill_one(&mut self, dice: &mut fastrand::Rng) -> Option<String> {
+        let candidates: Vec<_> = self.members.iter().filter(|member| member.ready_at.is_some()).collect();
+        let victim = dice.choice(candidates)?;
+        victim.signal(Signal::SIGKILL);
+        self.kills += 1;
+        Some(victim.name.clone())
+    }
+
+    /// Asks all to stop, and kills those that have not after a while.
+    pub(super) async fn disband(mut self, patience: Duration) {
+        for member in &mut self.members {
+            member.signal(Signal::SIGTERM);
+        }
+        let deadline = Instant::now() + patience;
+        for member in &mut self.members {
+            if time::timeout_at(deadline.into(), member.child.wait()).await.is_err() {
+                // `kill` also waits for the end.
+                let _ = member.child.kill().await;
+            }
+        }
+    }
+}
+
+impl Member {
+    fn signal(&self, signal: Signal) {
+        // A process that has ended but is not reaped has no id any more; there is nothing to signal then.
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(id) = id {
+            let _ = kill(Pid::from_raw(id), signal);
+        }
+    }
+}
+
+/// A port that is free now. Should somebody take it before the consumer does, the consumer is replaced.
+fn free_port() -> anyhow::Result<u16> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).context("no free port for a consumer")?;
+    Ok(listener.local_addr()?.port())
+}

@@ -1,0 +1,196 @@
+//! The course of a demo.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use exportpool_consumer::config::Config;
+use exportpool_contract::environment as name;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Args,
+    args::Chaos,
+    fleet::{Fleet, Recipe},
+    ledger,
+    show::Show,
+    stage::Stage,
+    steer::{Steering, Turn, millis},
+    summary::{Course, Summary},
+    verify,
+};
+use crate::{
+    aws::run::environment,
+    load::{self, Accepted, Pace},
+    monitor::sample::QueueReading,
+};
+
+/// How often the controller takes a turn.
+const TURN_EVERY: Duration = Duration::from_millis(400);
+/// Between two kills; about as long as a consumer needs to start and get work.
+const KILL_EVERY: std::ops::Range<u64> = 500..1_500;
+/// With chaos, what a killed consumer held comes back after this.
+const CHAOS_VISIBILITY_SECONDS: &str = "15";
+const INTERRUPTED: u8 = 130;
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Runs the demo.
+///
+/// # Errors
+/// What is missing or wrong, and the remedy.
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let stage = Stage::set(args.emulator.as_deref()).await?;
+    let outcome = play(&args, &stage).await;
+    stage.strike().await;
+    outcome
+}
+
+async fn play(args: &Args, stage: &Stage) -> anyhow::Result<ExitCode> {
+    let options = args.load(stage.source.clone());
+    options.check()?;
+    let variables = variables(args, stage);
+    let slots = slots(&variables)?;
+    let mut fleet = Fleet::new(Recipe::new(args.consumer.clone(), variables, args.logs.clone())?);
+    let mut steering = Steering::new(&stage.target, args.max_replicas, slots, args.drain_time).await?;
+    let mut show = Show::open(args.json)?;
+    let began_at = millis().0;
+    let ended = course(args, stage, &options, &mut fleet, &mut steering, &mut show).await;
+    drop(show);
+    let (finally, logs) = (fleet.replicas(), fleet.logs().to_owned());
+    let (kills, peak, reports) = (fleet.kills, fleet.peak, std::mem::take(&mut fleet.reports));
+    fleet.disband(PATIENCE).await;
+    if ended? == Ended::Interrupted {
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    let left = ledger::read(&stage.target, &format!("{}-{}-", options.prefix, options.run)).await?;
+    let findings = verify::verify(&stage.target, &options, &left).await?;
+    let course =
+        Course { messages: options.messages, began_at, kills, peak, finally, reports: reports.values().collect() };
+    let summary = Summary::new(&course, &findings);
+    tell(args.json, &summary, &findings.problems, &logs.display().to_string())?;
+    Ok(if summary.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Drained,
+    Overdue,
+    Interrupted,
+}
+
+/// Sends the load and steers the fleet until everything is settled and the fleet is back at zero.
+async fn course(
+    args: &Args,
+    stage: &Stage,
+    options: &load::Options,
+    fleet: &mut Fleet,
+    steering: &mut Steering,
+    show: &mut Show,
+) -> anyhow::Result<Ended> {
+    let sqs = aws_sdk_sqs::Client::new(&stage.target.access.resolve().await);
+    let stop = CancellationToken::new();
+    let (sent, mut seen) = tokio::sync::watch::channel(Accepted::default());
+    let sending = load::send(&sqs, &stage.target.export_jobs, load::plan(options), Pace::BURST, &stop, |accepted| {
+        sent.send_replace(accepted.clone());
+    });
+    let mut sending = std::pin::pin!(sending);
+    let mut stopped = std::pin::pin!(interrupted());
+    let mut dice = fastrand::Rng::new();
+    let (mut turns, deadline) = (time::interval(TURN_EVERY), Instant::now() + args.timeout);
+    turns.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    let mut kill_at = args.chaos.map(|Chaos::Kill| next_kill(&mut dice));
+    let mut all_sent = false;
+    loop {
+        tokio::select! {
+            accepted = &mut sending, if !all_sent => all_sent = check_sent(accepted, options.messages)?,
+            _ = turns.tick() => {
+                let turn = steering.turn(fleet).await?;
+                let over = all_sent && drained(&turn) && fleet.is_empty();
+                show.turn(turn, fleet, seen.borrow_and_update().messages, options.messages)?;
+                if over {
+                    return Ok(Ended::Drained);
+                }
+            }
+            () = time::sleep_until(kill_at.unwrap_or(deadline).into()), if kill_at.is_some() => {
+                if let Some(victim) = fleet.kill_one(&mut dice) {
+                    show.say(&format!("kill -9 {victim}"))?;
+                }
+                kill_at = Some(next_kill(&mut dice));
+            }
+            () = time::sleep_until(deadline.into()) => {
+                show.say("not everything is settled in time: see --timeout")?;
+                return Ok(Ended::Overdue);
+            }
+            () = &mut stopped => return Ok(Ended::Interrupted),
+            () = show.quit() => return Ok(Ended::Interrupted),
+        }
+    }
+}
+
+fn check_sent(accepted: Accepted, of: u64) -> anyhow::Result<bool> {
+    if let Some(load::Stopped::Failed(error)) = accepted.stopped {
+        return Err(error).context("the load was not sent");
+    }
+    anyhow::ensure!(accepted.messages >= of, "SQS took {} of {of} messages", accepted.messages);
+    Ok(true)
+}
+
+/// Nothing is left on the queues that are worked on.
+fn drained(turn: &Turn) -> bool {
+    let empty = |queue: &QueueReading| queue.depth.as_ref().is_ok_and(|depth| depth.total() == 0);
+    turn.sample.queues.iter().filter(|queue| !queue.dead_letters).all(empty)
+}
+
+fn next_kill(dice: &mut fastrand::Rng) -> Instant {
+    Instant::now() + Duration::from_millis(dice.u64(KILL_EVERY))
+}
+
+fn variables(args: &Args, stage: &Stage) -> Vec<(&'static str, String)> {
+    let mut variables = environment(&stage.target);
+    if args.chaos.is_some() && std::env::var_os(name::VISIBILITY_SECONDS).is_none() {
+        variables.push((name::VISIBILITY_SECONDS, CHAOS_VISIBILITY_SECONDS.into()));
+    }
+    variables
+}
+
+/// The consumers' slots; their settings are checked before any is started.
+fn slots(variables: &[(&'static str, String)]) -> anyhow::Result<u32> {
+    let read = |wanted: &str| {
+        let ours = variables.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone());
+        ours.or_else(|| std::env::var(wanted).ok())
+    };
+    let config = Config::from_variables(&read).context("the consumers' environment")?;
+    Ok(u32::try_from(config.pool.slots())?)
+}
+
+fn tell(json: bool, summary: &Summary, problems: &[String], logs: &str) -> io::Result<()> {
+    let (mut out, mut beside) = (io::stdout().lock(), io::stderr().lock());
+    if json {
+        writeln!(out, "{}", serde_json::to_string_pretty(summary).unwrap_or_default())?;
+    } else {
+        writeln!(out, "\n{}", summary.text())?;
+    }
+    for problem in problems {
+        writeln!(beside, "  {problem}")?;
+    }
+    if !summary.holds() {
+        writeln!(beside, "  the consumers' logs are in {logs}")?;
+    }
+    Ok(())
+}
+
+/// Ctrl-C, or being asked to end.
+async fn interrupted() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        ctrl_c = tokio::signal::ctrl_c() => if ctrl_c.is_err() { std::future::pending().await },
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,54 @@
+//! Where the demo plays: AWS, and a file server.
+
+use std::net::Ipv4Addr;
+
+use crate::{
+    aws::{self, StandIn, make_resources},
+    source::{self, Source},
+    target::Target,
+};
+
+/// AWS and a file server, for as long as this lives.
+pub(super) struct Stage {
+    pub(super) target: Target,
+    /// The file server's URL.
+    pub(super) source: String,
+    stand_in: Option<StandIn>,
+    _source: Option<Source>,
+}
+
+impl Stage {
+    /// Sets up a stand-in with a file server on its port; or a file server alone, beside an emulator that runs.
+    ///
+    /// # Errors
+    /// A port that cannot be used, a URL that is none, an emulator that does not answer.
+    pub(super) async fn set(emulator: Option<&str>) -> anyhow::Result<Self> {
+        match emulator {
+            Some(url) => Self::beside(url).await,
+            None => Self::of_our_own().await,
+        }
+    }
+
+    async fn of_our_own() -> anyhow::Result<Self> {
+        let router = source::router(source::Options::default());
+        let stand_in = StandIn::start(aws::Options { source: Some(router), ..aws::Options::default() }).await?;
+        let endpoint = stand_in.endpoint();
+        let target = Target::emulator(&endpoint)?;
+        make_resources(&target).await?;
+        Ok(Self { target, source: format!("{endpoint}/_source"), stand_in: Some(stand_in), _source: None })
+    }
+
+    async fn beside(url: &str) -> anyhow::Result<Self> {
+        let target = Target::emulator(url)?;
+        make_resources(&target).await?;
+        let source = Source::start(Ipv4Addr::LOCALHOST.into(), 0).await?;
+        Ok(Self { target, source: source.base_url.clone(), stand_in: None, _source: Some(source) })
+    }
+
+    /// Takes it down.
+    pub(super) async fn strike(self) {
+        if let Some(stand_in) = self.stand_in {
+            stand_in.shutdown().await;
+        }
+    }
+}

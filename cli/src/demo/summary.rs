@@ -1,0 +1,171 @@
+//! The summary: for people, and with `--json` for machines.
+
+use std::{fmt::Write, time::Duration};
+
+use exportpool_contract::PodReport;
+use serde::Serialize;
+
+use super::verify::Findings;
+
+/// How a run went.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Summary {
+    pub(super) messages: u64,
+    pub(super) tasks: u64,
+    pub(super) stored: u64,
+    pub(super) failed: u64,
+    pub(super) dead_lettered: u64,
+    pub(super) lost: u64,
+    pub(super) doubled: u64,
+    /// Messages received again, as the consumers last reported.
+    pub(super) redelivered: u64,
+    /// Tasks sent from a job to `download-tasks`, as the consumers last reported.
+    pub(super) handed_over: u64,
+    pub(super) kills: u64,
+    pub(super) peak_replicas: u64,
+    pub(super) final_replicas: u64,
+    /// From the first message to the last settled task.
+    pub(super) seconds: f64,
+    pub(super) throughput_per_second: f64,
+    pub(super) latency_ms: Latency,
+    /// Of the main loop, each the worst of all consumers.
+    pub(super) loop_delay_ms: LoopDelay,
+}
+
+/// From a queue to settled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub(super) struct Latency {
+    pub(super) p50: u64,
+    pub(super) p99: u64,
+}
+
+/// Delay of the main loop in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub(super) struct LoopDelay {
+    pub(super) p50: f64,
+    pub(super) p99: f64,
+    pub(super) p999: f64,
+    pub(super) max: f64,
+}
+
+/// What the fleet knows of a run.
+pub(super) struct Course<'a> {
+    pub(super) messages: u64,
+    /// When the first message was sent, in milliseconds since the Unix epoch.
+    pub(super) began_at: u64,
+    pub(super) kills: u64,
+    pub(super) peak: usize,
+    pub(super) finally: usize,
+    pub(super) reports: Vec<&'a PodReport>,
+}
+
+impl Summary {
+    pub(super) fn new(course: &Course<'_>, findings: &Findings) -> Self {
+        let sum = |count: fn(&PodReport) -> u64| course.reports.iter().map(|report| count(report)).sum();
+        let millis = findings.last_settled_at.map_or(0, |at| at.saturating_sub(course.began_at));
+        let seconds = Duration::from_millis(millis).as_secs_f64();
+        Self {
+            messages: course.messages,
+            tasks: findings.tasks,
+            stored: findings.stored,
+            failed: findings.failed,
+            dead_lettered: findings.dead_lettered,
+            lost: findings.lost,
+            doubled: findings.doubled,
+            redelivered: sum(|report| report.queues.export_jobs.redelivered + report.queues.download_tasks.redelivered),
+            handed_over: sum(|report| report.counters.handed_over),
+            kills: course.kills,
+            peak_replicas: course.peak as u64,
+            final_replicas: course.finally as u64,
+            seconds: round(seconds),
+            throughput_per_second: round((findings.stored + findings.failed) as f64 / seconds.max(0.001)),
+            latency_ms: Latency { p50: quantile(&findings.latencies, 0.5), p99: quantile(&findings.latencies, 0.99) },
+            loop_delay_ms: loop_delay(&course.reports),
+        }
+    }
+
+    /// Nothing is lost and nothing is doubled.
+    pub(super) const fn holds(&self) -> bool {
+        self.lost == 0 && self.doubled == 0
+    }
+
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        let verdict = if self.holds() { "every file is there, once" } else { "NOT every file is there, once" };
+        let mut line = |name: &str, value: String| {
+            let _ = writeln!(text, "  {name:<12} {value}");
+        };
+        line("jobs", format!("{} with {} tasks", self.messages, self.tasks));
+        line("stored", self.stored.to_string());
+        line("failed", format!("{} ({} dead letters)", self.failed, self.dead_lettered));
+        line("lost", self.lost.to_string());
+        line("doubled", self.doubled.to_string());
+        line("redelivered", self.redelivered.to_string());
+        line("handed over", self.handed_over.to_string());
+        line("replicas", format!("0 → {} → {} ({} kills)", self.peak_replicas, self.final_replicas, self.kills));
+        line("time", format!("{:.1} s, {:.1} tasks/s", self.seconds, self.throughput_per_second));
+        line("latency", format!("p50 {} ms, p99 {} ms, from queue to recorded", self.latency_ms.p50, self.latency_ms.p99));
+        let delay = self.loop_delay_ms;
+        line("loop delay", format!("p50 {} ms, p99 {} ms, p99.9 {} ms, max {} ms", delay.p50, delay.p99, delay.p999, delay.max));
+        let _ = write!(text, "  {verdict}");
+        text
+    }
+}
+
+fn loop_delay(reports: &[&PodReport]) -> LoopDelay {
+    let worst = |micros: fn(&PodReport) -> u64| {
+        round(Duration::from_micros(reports.iter().map(|report| micros(report)).max().unwrap_or(0)).as_secs_f64() * 1e3)
+    };
+    LoopDelay {
+        p50: worst(|report| report.loop_delay.p50_micros),
+        p99: worst(|report| report.loop_delay.p99_micros),
+        p999: worst(|report| report.loop_delay.p999_micros),
+        max: worst(|report| report.loop_delay.max_micros),
+    }
+}
+
+/// The value at a share of sorted values (nearest rank).
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank between 0 and the length")]
+fn quantile(sorted: &[u64], share: f64) -> u64 {
+    let rank = (sorted.len() as f64 * share).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+}
+
+/// To two decimals: more would be noise.
+fn round(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantile_is_of_the_nearest_rank() {
+        let values: Vec<u64> = (1..=200).collect();
+        assert_eq!((quantile(&values, 0.5), quantile(&values, 0.99)), (100, 198));
+        assert_eq!((quantile(&[7], 0.99), quantile(&[], 0.5)), (7, 0));
+    }
+
+    #[test]
+    fn one_lost_task_fails_a_run() {
+        let course = Course { messages: 1, began_at: 0, kills: 0, peak: 1, finally: 0, reports: vec![] };
+        let with = |lost, doubled| Summary::new(&course, &Findings { lost, doubled, ..Findings::default() });
+        assert!(with(0, 0).holds() && !with(1, 0).holds() && !with(0, 1).holds());
+        assert!(with(1, 0).text().contains("NOT every file"));
+    }
+
+    #[test]
+    fn the_document_has_the_published_names() {
+        let course = Course { messages: 1, began_at: 0, kills: 2, peak: 1, finally: 0, reports: vec![] };
+        let document = serde_json::to_value(Summary::new(&course, &Findings::default())).unwrap();
+        for name in [
+            "messages", "tasks", "stored", "failed", "deadLettered", "lost", "doubled", "redelivered", "handedOver",
+            "kills", "peakReplicas", "finalReplicas", "seconds", "throughputPerSecond", "latencyMs", "loopDelayMs",
+        ] {
+            assert!(!document[name].is_null(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Tables of cases, properties, and closed loops with pods that take time to start.
+
+mod closed_loop;
+mod held;
+mod properties;
+mod scene;
+mod table;
+mod world;
