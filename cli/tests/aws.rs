@@ -62,9 +62,9 @@ impl Running {
     fn ask(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(self.address()).unwrap();
         write!(stream, "{request}").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     /// The exit code and what was said on standard error.
@@ -103,6 +103,8 @@ fn the_environment_it_prints_names_the_port_it_took() {
     assert_eq!(*queue, format!("{}/000000000000/export-jobs", aws.endpoint()));
     let health = aws.ask("GET /_health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     assert!(health.contains("\"running\""), "{health}");
+    let file = aws.ask("GET /_source/files/a?size=3 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    assert!(file.contains("content-length: 3"), "{file}");
     let (code, printed, _) = output(&["--print-env", "--emulator", aws.endpoint()]);
     let lines = printed.lines().map(|line| line.strip_prefix("export ").unwrap().split_once('=').unwrap());
     let again = lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<HashMap<_, _>>();

@@ -10,26 +10,33 @@ use exportpool_contract::environment as name;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Error, Options, StandIn, make_resources};
-use crate::target::Target;
+use crate::{source, target::Target};
 
 /// What the consumer refuses by default, and a file server on this machine needs.
 const LOOPBACK_NETWORKS: &str = "127.0.0.0/8,::1/128";
 
 const HELP: &str = "\
-Examples:
-  exportctl aws                              in one terminal
-  eval \"$(exportctl aws --print-env)\"        in another: now the SDKs, the consumer, `exportctl load` and
-                                             `exportctl monitor` all work against it
-  exportctl aws --port 0                     any free port; the environment printed names it
-  exportctl aws --emulator http://127.0.0.1:4566
-                                             only make the resources, in LocalStack or another emulator
-  exportctl aws --access-key AKIAEXAMPLE     refuse all other keys, to see what wrong credentials do
+Start it in one terminal, and use it in another:
+  exportctl aws
+  eval \"$(exportctl aws --print-env)\"
+Then the SDKs, the consumer, exportctl load and exportctl monitor work with it.
 
-It makes: the queues export-jobs and download-tasks, each with a dead-letter queue (-dlq) after 100 receives; the
-bucket exports, versioned; the table exports (pk, sk).
+More:
+  exportctl aws --port 0            any free port; the environment names it
+  exportctl aws --emulator URL      only make the resources, in LocalStack or
+                                    any other emulator
+  exportctl aws --access-key ID     see what wrong credentials do
 
-Nothing is kept: messages, objects and items are gone when it stops. Signatures are not verified, and whoever
-reaches the port may do everything: it is for one machine.";
+What it makes:
+  queues   export-jobs and download-tasks; after 100 receives a message goes
+           to export-jobs-dlq or download-tasks-dlq
+  bucket   exports, versioned
+  table    exports, with the keys pk and sk
+  files    to export, made up as they are asked for:
+           http://127.0.0.1:4566/_source/files/NAME?size=10240&delay=400
+
+Nothing is kept: all of it is gone when it stops. Signatures are not verified,
+and whoever reaches the port may do everything: it is for one machine.";
 
 /// SQS, S3 and DynamoDB on this machine, without an AWS account. Prints the environment to export, then serves
 /// until Ctrl-C.
@@ -94,7 +101,9 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     // From here on, so that a signal during the start also ends in an orderly stop.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let (bind, port, access_key) = (args.bind, args.port, args.access_key.clone());
-    let stand_in = StandIn::start(Options { bind, port, access_key, source: None }).await?;
+    let files = source::Options::default();
+    let source = Some(source::router(files.clone()));
+    let stand_in = StandIn::start(Options { bind, port, access_key, source }).await?;
     let target = args.target(&stand_in.endpoint())?;
     make_resources(&target).await?;
     print(&environment(&target))?;
@@ -103,6 +112,7 @@ async fn serve(args: Args) -> anyhow::Result<()> {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
+    files.stop.cancel();
     stand_in.shutdown().await;
     Ok(())
 }

@@ -60,11 +60,6 @@ impl Downloads {
         self.lock().names.get(name).copied().unwrap_or_default()
     }
 
-    /// The counts over all names.
-    pub(crate) fn total(&self) -> Count {
-        self.lock().total
-    }
-
     /// A copy of everything, at most 100,000 names.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let counts = self.lock();
@@ -125,7 +120,7 @@ mod tests {
         downloads.start("a");
         downloads.complete("a");
         assert_eq!(downloads.of("a"), Count { asked: 2, started: 1, completed: 1 });
-        assert_eq!(downloads.total(), Count { asked: 3, started: 1, completed: 1 });
+        assert_eq!(downloads.snapshot().total, Count { asked: 3, started: 1, completed: 1 });
     }
 
     #[test]

@@ -23,8 +23,6 @@
 //! `status`, `retry-after` and `redirect` win over the faults of a body, of which a URL has at most one. A URL
 //! that is not understood is answered 400 with the reason. Everything works under a prefix (`Router::nest`).
 
-#![allow(dead_code, unused_imports, reason = "until `aws` serves it and `demo` checks against it")]
-
 mod answer;
 mod asked;
 mod body;

@@ -43,6 +43,7 @@ pub(crate) struct Source {
     /// Where it is: `http://127.0.0.1:<port>`, no slash at the end.
     pub(crate) base_url: String,
     /// Its counts.
+    #[allow(dead_code, reason = "only some of those who embed a source read them")]
     pub(crate) downloads: Downloads,
     closing: CancellationToken,
     cut_off: CancellationToken,
@@ -67,6 +68,7 @@ impl Source {
     }
 
     /// Takes no more requests, gives those under way `grace`, then cuts them off.
+    #[allow(dead_code, reason = "others drop it")]
     pub(crate) async fn stop(mut self, grace: Duration) {
         self.closing.cancel();
         if timeout(grace, &mut self.server).await.is_ok() {
