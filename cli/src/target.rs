@@ -6,13 +6,13 @@ use exportpool_consumer::aws::connect::{Access, AccessKey};
 use exportpool_contract::environment as name;
 
 /// The account that stand-ins serve.
-pub const EMULATOR_ACCOUNT: &str = "000000000000";
+pub(crate) const EMULATOR_ACCOUNT: &str = "000000000000";
 const EMULATOR_REGION: &str = "us-east-1";
 const EMULATOR_KEY: &str = "test";
 
 /// The resources of an installation, and how to reach them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     /// Region, endpoint, credentials.
     pub access: Access,
     /// URL of `export-jobs`.
@@ -31,7 +31,7 @@ pub struct Target {
 
 /// Why there is no target.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoTarget {
+pub(crate) enum NoTarget {
     /// A variable is not set.
     #[error(
         "{0} is not set. Run `exportctl aws` in another terminal and export what it prints, \
@@ -48,7 +48,7 @@ impl Target {
     ///
     /// # Errors
     /// [`NoTarget`] names the variable or the value, and the remedy.
-    pub fn find(emulator: Option<&str>) -> Result<Self, NoTarget> {
+    pub(crate) fn find(emulator: Option<&str>) -> Result<Self, NoTarget> {
         emulator.map_or_else(|| Self::from_variables(|name| env::var(name).ok()), Self::emulator)
     }
 
@@ -56,7 +56,7 @@ impl Target {
     ///
     /// # Errors
     /// [`NoTarget::NotAUrl`].
-    pub fn emulator(url: &str) -> Result<Self, NoTarget> {
+    pub(crate) fn emulator(url: &str) -> Result<Self, NoTarget> {
         let parsed = url::Url::parse(url).ok().filter(|url| url.has_host() && url.scheme().starts_with("http"));
         if parsed.is_none() {
             return Err(NoTarget::NotAUrl(url.to_owned()));
@@ -94,7 +94,7 @@ impl Target {
     }
 
     /// The environment of a consumer that works on this target, in the order of DESIGN.
-    pub fn variables(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
         let key = self.access.key.as_ref();
         let optional = [
             (name::AWS_ENDPOINT, self.access.endpoint.clone()),

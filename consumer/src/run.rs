@@ -27,7 +27,7 @@ use crate::{
     observe::{
         board::{Board, Loop},
         http,
-        loop_delay::DelayProbe,
+        loop_delay::{DelayProbe, ring},
         report::{self, Identity},
     },
     place::{
@@ -123,7 +123,8 @@ pub fn run<P: Ports>(
     let (link, link_thread) = start_link(ports, settings, &events, &board)?;
     let (admit, admit_thread) = start_admit(ports, link.clone(), &events)?;
     let (record, record_thread) = start_record(ports, settings, link.clone(), &events)?;
-    let (stop_observing, observe_thread) = start_observe(listener, board.clone())?;
+    let (ringer, bell) = mpsc::channel(1);
+    let (stop_observing, observe_thread) = start_observe(listener, board.clone(), ringer)?;
     let crew = Crew::new(worker_main(ports.clone(), settings, &events), events.clone());
     drop(events);
     let mut main = Main {
@@ -135,7 +136,7 @@ pub fn run<P: Ports>(
         sequence: 0,
     };
     main.open(settings.pool.workers)?;
-    on_this_thread(main.turn(incoming, stop, settings.grace))?;
+    on_this_thread(main.turn(incoming, bell, stop, settings.grace))?;
     let Main { crew, outlets, .. } = main;
     crew.disband();
     drop(outlets);
@@ -177,11 +178,12 @@ impl Main {
     async fn turn(
         &mut self,
         mut incoming: mpsc::UnboundedReceiver<Event>,
+        mut bell: mpsc::Receiver<Instant>,
         stop: impl Future<Output = ()>,
         grace: Duration,
     ) {
         let mut stop = std::pin::pin!(stop);
-        let mut probe = DelayProbe::new(now());
+        let mut probe = DelayProbe::default();
         let mut say_at = now();
         let mut cancel_at = None;
         while !(self.desk.is_draining() && self.desk.is_empty()) {
@@ -198,7 +200,7 @@ impl Main {
                     let commands = self.desk.tick(now());
                     self.carry_out(commands);
                 }
-                () = until(probe.due()) => probe.probe(now()),
+                Some(rung) = bell.recv() => probe.hear(rung, Instant::now()),
                 () = until(cancel_at.unwrap_or_else(|| now() + grace)), if cancel_at.is_some() => {
                     tracing::warn!("the grace period is nearly over: running tasks are cancelled and given back");
                     cancel_at = None;
@@ -238,7 +240,6 @@ impl Main {
         let Outlets { link, admit, record } = &self.outlets;
         match command {
             Command::Receive(receive) => link.tell(LinkCommand::Receive(receive)),
-            Command::StopPolls => link.tell(LinkCommand::StopPolls),
             Command::Extend { queue, leases } => link.tell(LinkCommand::Extend(queue, leases)),
             Command::Return { queue, receipt, delay } => {
                 link.tell(LinkCommand::Return(queue, receipt, delay))
@@ -365,10 +366,12 @@ fn start_record<P: Ports>(
 fn start_observe(
     listener: std::net::TcpListener,
     board: Board,
+    ringer: mpsc::Sender<Instant>,
 ) -> anyhow::Result<(oneshot::Sender<()>, Thread)> {
     let (stop, stopped) = oneshot::channel();
     listener.set_nonblocking(true).context("the HTTP port")?;
     let thread = spawn("observe", move || async move {
+        tokio::task::spawn_local(ring(ringer));
         match TcpListener::from_std(listener) {
             Ok(listener) => http::serve(listener, board, stopped).await,
             Err(error) => tracing::error!(%error, "the HTTP port cannot be served"),

@@ -158,7 +158,7 @@ pub struct Counters {
     pub aws_errors: BTreeMap<String, u64>,
 }
 
-/// How late the main loop was, in microseconds: measured against a timer that is due every 10 ms.
+/// How late the main loop was, in microseconds: how long it took to take up an event that came every 10 ms.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LoopDelay {

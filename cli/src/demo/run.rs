@@ -35,9 +35,10 @@ use crate::{
 /// How often the controller takes a turn.
 const TURN_EVERY: Duration = Duration::from_millis(400);
 /// Between two kills; about as long as a consumer needs to start and get work.
-const KILL_EVERY: std::ops::Range<u64> = 500..1_500;
-/// With chaos, what a killed consumer held comes back after this.
-const CHAOS_VISIBILITY_SECONDS: &str = "15";
+const KILL_EVERY: std::ops::Range<u64> = 1_000..2_500;
+/// With chaos: what a killed consumer held comes back soon, and a task may be killed often. (A start that ends in a
+/// crash counts as an attempt: nobody can tell a killed consumer from a task that kills it.)
+const CHAOS_SETTINGS: [(&str, &str); 2] = [(name::VISIBILITY_SECONDS, "15"), (name::MAX_ATTEMPTS, "100")];
 const INTERRUPTED: u8 = 130;
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -154,8 +155,9 @@ fn next_kill(dice: &mut fastrand::Rng) -> Instant {
 
 fn variables(args: &Args, stage: &Stage) -> Vec<(&'static str, String)> {
     let mut variables = environment(&stage.target);
-    if args.chaos.is_some() && std::env::var_os(name::VISIBILITY_SECONDS).is_none() {
-        variables.push((name::VISIBILITY_SECONDS, CHAOS_VISIBILITY_SECONDS.into()));
+    if args.chaos.is_some() {
+        let unset = CHAOS_SETTINGS.iter().filter(|(name, _)| std::env::var_os(name).is_none());
+        variables.extend(unset.map(|(name, value)| (*name, (*value).to_owned())));
     }
     variables
 }

@@ -10,7 +10,11 @@ use super::{Plan, derive::History, print::Printer, sample::Sampler, stop::Stop};
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub(crate) async fn follow<W: Write>(sampler: &mut Sampler, plan: &Plan, printer: Printer<W>) -> io::Result<()> {
+pub(crate) async fn follow<W: Write>(
+    sampler: &mut Sampler,
+    plan: &Plan,
+    printer: Printer<W>,
+) -> io::Result<()> {
     let mut stop = Stop::listen()?;
     tokio::select! {
         outcome = write_all(sampler, plan, printer) => unless_closed(outcome),

@@ -17,12 +17,7 @@ pub(crate) mod view;
 mod watch;
 mod words;
 
-use std::{
-    env,
-    io::{self, IsTerminal},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{io, process::ExitCode, time::Duration};
 
 use chrono::{DateTime, FixedOffset};
 
@@ -42,10 +37,12 @@ const REQUESTS: usize = 4;
 
 /// Watch the queues and the consumers.
 #[derive(clap::Args)]
-#[command(after_help = "Only GetQueueAttributes is sent to SQS: watching receives no message. AWS bills it as a \
+#[command(
+    after_help = "Only GetQueueAttributes is sent to SQS: watching receives no message. AWS bills it as a \
     request; at --interval 1s four queues make 10.4 million requests in 30 days.\n\n\
     Keys: q quit, p pause, + - interval, ? help. NO_COLOR is honoured. Where standard output is no terminal, plain \
-    lines are written.\n\nWith --once the exit code is 1 when no queue can be read.")]
+    lines are written.\n\nWith --once the exit code is 1 when no queue can be read."
+)]
 pub(crate) struct Args {
     /// Print one table, or with --json one document, and exit.
     #[arg(long)]
@@ -114,12 +111,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let thresholds = thresholds(args.warn, args.critical)?;
     let target = Target::find(args.emulator.as_deref())?;
     let mut sampler = Sampler::new(&target, addresses).await?;
-    let plan = Plan { interval: args.interval, thresholds, place: place(&target), colour: colour() };
+    let plan = Plan { interval: args.interval, thresholds, place: place(&target), colour: screen::colour() };
     let form = if args.json { Form::Json } else { Form::Table };
     let printer = Printer::new(io::stdout(), form);
     if args.once {
         once(&mut sampler, &plan, printer).await?;
-    } else if args.json || !full_screen() {
+    } else if args.json || !screen::usable() {
         follow::follow(&mut sampler, &plan, printer).await?;
     } else {
         watch::watch(&mut sampler, plan).await?;
@@ -134,7 +131,8 @@ async fn once(sampler: &mut Sampler, plan: &Plan, mut printer: Printer<io::Stdou
     // What repeating costs is no matter here.
     let view = View { footer: Vec::new(), ..plan.view(sample.at, &history) };
     follow::unless_closed(printer.sample(&sample, &view))?;
-    let unreadable: Result<Vec<_>, _> = sample.queues.into_iter().map(|queue| queue.depth.err().ok_or(())).collect();
+    let unreadable: Result<Vec<_>, _> =
+        sample.queues.into_iter().map(|queue| queue.depth.err().ok_or(())).collect();
     match unreadable.ok().and_then(|whys| whys.into_iter().next()) {
         Some(why) => Err(Refused::NoQueue { why }.into()),
         None => Ok(()),
@@ -149,7 +147,11 @@ fn addresses(urls: &[String]) -> Result<Vec<Address>, Refused> {
 }
 
 fn thresholds(warn: u64, critical: u64) -> Result<Thresholds, Refused> {
-    if warn > critical { Err(Refused::Thresholds { warn, critical }) } else { Ok(Thresholds { warn, critical }) }
+    if warn > critical {
+        Err(Refused::Thresholds { warn, critical })
+    } else {
+        Ok(Thresholds { warn, critical })
+    }
 }
 
 fn place(target: &Target) -> String {
@@ -160,15 +162,9 @@ fn place(target: &Target) -> String {
 fn interval(text: &str) -> Result<Duration, String> {
     let example = "a number with its unit such as 500ms, 1s, 1m";
     let interval = humantime::parse_duration(text).map_err(|_| format!("not a duration: {example}"))?;
-    if (SHORTEST..=LONGEST).contains(&interval) { Ok(interval) } else { Err("allowed is 200ms to 1h".to_owned()) }
-}
-
-/// A terminal that can be drawn on.
-fn full_screen() -> bool {
-    io::stdout().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb")
-}
-
-/// <https://no-color.org>: set and not empty means none.
-fn colour() -> bool {
-    env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    if (SHORTEST..=LONGEST).contains(&interval) {
+        Ok(interval)
+    } else {
+        Err("allowed is 200ms to 1h".to_owned())
+    }
 }

@@ -1,6 +1,9 @@
 //! The terminal, taken and given back.
 
-use std::io;
+use std::{
+    env,
+    io::{self, IsTerminal},
+};
 
 use ratatui::{DefaultTerminal, Frame};
 
@@ -33,4 +36,14 @@ impl Drop for Screen {
             ratatui::restore();
         }
     }
+}
+
+/// Whether standard output is a terminal that can be drawn on.
+pub(crate) fn usable() -> bool {
+    io::stdout().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Whether colours are wanted: <https://no-color.org>, NO_COLOR that is set and not empty means none.
+pub(crate) fn colour() -> bool {
+    env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

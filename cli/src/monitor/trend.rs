@@ -23,7 +23,8 @@ pub(crate) fn rate(points: &[Point]) -> Option<f64> {
         return None;
     }
     let relative: Vec<_> = points.iter().map(relative).collect();
-    let mean = |of: fn(&(f64, f64)) -> f64| relative.iter().map(of).sum::<f64>() / as_f64(relative.len() as u64);
+    let mean =
+        |of: fn(&(f64, f64)) -> f64| relative.iter().map(of).sum::<f64>() / as_f64(relative.len() as u64);
     let (mean_time, mean_count) = (mean(|point| point.0), mean(|point| point.1));
     let along = |(time, count): &(f64, f64)| (time - mean_time) * (count - mean_count);
     let spread: f64 = relative.iter().map(|(time, _)| (time - mean_time).powi(2)).sum();
@@ -75,7 +76,8 @@ mod tests {
 
     #[test]
     fn a_rate_is_per_second_whatever_the_interval() {
-        let every = |millis: u64| vec![(Duration::from_millis(5), 100), (Duration::from_millis(5 + millis), 50)];
+        let every =
+            |millis: u64| vec![(Duration::from_millis(5), 100), (Duration::from_millis(5 + millis), 50)];
         assert_eq!(rate(&every(500)), Some(-100.0));
         assert_eq!(rate(&every(10_000)), Some(-5.0));
     }
@@ -108,7 +110,8 @@ mod tests {
 
     #[test]
     fn a_trend_is_the_sign_of_a_rate_that_shows() {
-        let cases = [(-0.05, Trend::Draining), (-0.04, Trend::Steady), (0.0, Trend::Steady), (0.05, Trend::Filling)];
+        let cases =
+            [(-0.05, Trend::Draining), (-0.04, Trend::Steady), (0.0, Trend::Steady), (0.05, Trend::Filling)];
         for (rate, expected) in cases {
             assert_eq!(trend(Some(rate)), expected, "{rate}");
         }

@@ -47,7 +47,8 @@ struct Pace {
 
 async fn keep_sampling(sampler: &mut Sampler, mut pace: watch::Receiver<Pace>, out: mpsc::Sender<Sample>) {
     loop {
-        if pace.wait_for(|pace| !pace.paused).await.is_err() || out.send(sampler.read().await).await.is_err() {
+        if pace.wait_for(|pace| !pace.paused).await.is_err() || out.send(sampler.read().await).await.is_err()
+        {
             return;
         }
         let interval = pace.borrow_and_update().interval;
@@ -106,7 +107,10 @@ impl Shown {
             Wish::Slower => self.plan.interval = keys::slower(before),
             Wish::Pause => {
                 self.paused = !self.paused;
-                self.history.restart();
+                // What is shown stays while nothing is asked; a rate across the gap would tell of neither side.
+                if !self.paused {
+                    self.history.restart();
+                }
             }
             Wish::Quit | Wish::Redraw => {}
         }

@@ -46,7 +46,8 @@ pub(crate) fn millis(time: Duration) -> String {
 pub(crate) fn cost(requests: usize, interval: Duration) -> String {
     const MONTH: f64 = 30.0 * 24.0 * 3600.0;
     let month = requests as f64 * MONTH / interval.as_secs_f64();
-    let month = if month >= 1e6 { format!("{:.1} million", month / 1e6) } else { format!("{:.0},000", month / 1e3) };
+    let month =
+        if month >= 1e6 { format!("{:.1} million", month / 1e6) } else { format!("{:.0},000", month / 1e3) };
     format!("{requests} SQS requests every {} = {month} a month", humantime::format_duration(interval))
 }
 
@@ -79,7 +80,14 @@ mod tests {
 
     #[test]
     fn a_count_is_whole_below_a_million_and_never_wider_than_its_column() {
-        let cases = [(0, "0"), (999, "999"), (1000, "1,000"), (999_999, "999,999"), (1_234_567, "1.2M"), (12_345_678_901, "12G")];
+        let cases = [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (999_999, "999,999"),
+            (1_234_567, "1.2M"),
+            (12_345_678_901, "12G"),
+        ];
         for (number, words) in cases {
             assert_eq!(count(number), words);
         }
@@ -88,8 +96,17 @@ mod tests {
     #[test]
     fn an_amount_has_four_characters_at_most() {
         let cases = [
-            (0.0, "0"), (0.05, "0.1"), (12.34, "12.3"), (99.94, "99.9"), (99.96, "100"), (999.4, "999"),
-            (999.6, "1.0k"), (9_949.0, "9.9k"), (9_951.0, "10k"), (999_400.0, "999k"), (999_600.0, "1.0M"),
+            (0.0, "0"),
+            (0.05, "0.1"),
+            (12.34, "12.3"),
+            (99.94, "99.9"),
+            (99.96, "100"),
+            (999.4, "999"),
+            (999.6, "1.0k"),
+            (9_949.0, "9.9k"),
+            (9_951.0, "10k"),
+            (999_400.0, "999k"),
+            (999_600.0, "1.0M"),
         ];
         for (number, words) in cases {
             assert_eq!(amount(number), words, "{number}");
@@ -98,7 +115,9 @@ mod tests {
 
     #[test]
     fn a_delay_of_the_loop_shows_tenths_below_ten() {
-        for (micros, words) in [(0, "0.0 ms"), (412, "0.4 ms"), (9_949, "9.9 ms"), (9_951, "10 ms"), (31_500, "32 ms")] {
+        for (micros, words) in
+            [(0, "0.0 ms"), (412, "0.4 ms"), (9_949, "9.9 ms"), (9_951, "10 ms"), (31_500, "32 ms")]
+        {
             assert_eq!(millis(Duration::from_micros(micros)), words);
         }
     }

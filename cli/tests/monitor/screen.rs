@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -21,17 +21,20 @@ use nix::{
 /// Longer than anything takes on a loaded machine: a test that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A program on a terminal of 100 columns.
+const ROWS: u16 = 30;
+const COLUMNS: u16 = 100;
+
+/// A program on a terminal, and what a reader sees there.
 pub(crate) struct Screen {
     child: Child,
     terminal: File,
     output: Receiver<Vec<u8>>,
-    pub(crate) written: Vec<u8>,
+    seen: vt100::Parser,
 }
 
 impl Screen {
     pub(crate) fn start(mut command: Command) -> Self {
-        let size = Winsize { ws_row: 30, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+        let size = Winsize { ws_row: ROWS, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 };
         let pty = openpty(&size, None).unwrap();
         let end = || Stdio::from(pty.slave.try_clone().unwrap());
         let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
@@ -45,17 +48,31 @@ impl Screen {
                 }
             }
         });
-        Self { child, terminal, output, written: Vec::new() }
+        Self { child, terminal, output, seen: vt100::Parser::new(ROWS, COLUMNS, 0) }
     }
 
-    /// Waits until `text` was written.
-    pub(crate) fn shows(&mut self, text: &str) {
-        while !contains(&self.written, text) {
-            let Ok(bytes) = self.output.recv_timeout(PATIENCE) else {
-                panic!("{text:?} is not in {}", String::from_utf8_lossy(&self.written));
-            };
-            self.written.extend(bytes);
+    /// Waits until the screen is as it should be.
+    pub(crate) fn until(&mut self, wanted: &str, is: impl Fn(&vt100::Screen) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !is(self.seen.screen()) {
+            match self.output.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(bytes) => self.seen.process(&bytes),
+                Err(_) => panic!("not {wanted}:\n{}", self.seen.screen().contents()),
+            }
         }
+    }
+
+    /// Waits until `text` stands on the screen.
+    pub(crate) fn shows(&mut self, text: &str) {
+        self.until(text, |screen| screen.contents().contains(text));
+    }
+
+    /// Whether anything on the screen has a colour.
+    pub(crate) fn is_coloured(&self) -> bool {
+        let screen = self.seen.screen();
+        let cells = (0..ROWS).flat_map(|row| (0..COLUMNS).filter_map(move |column| screen.cell(row, column)));
+        let none = vt100::Color::Default;
+        cells.into_iter().any(|cell| (cell.fgcolor(), cell.bgcolor()) != (none, none))
     }
 
     pub(crate) fn press(&mut self, keys: &str) {
@@ -82,8 +99,4 @@ impl Drop for Screen {
         drop(self.child.kill());
         drop(self.child.wait());
     }
-}
-
-pub(crate) fn contains(written: &[u8], text: &str) -> bool {
-    written.windows(text.len()).any(|window| window == text.as_bytes())
 }

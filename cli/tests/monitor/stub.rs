@@ -36,10 +36,12 @@ impl Stub {
     pub(crate) fn start(queues: &[(&str, (StatusCode, Value))], report: &str) -> Self {
         let queues = queues.iter().map(|(name, answer)| ((*name).to_owned(), answer.clone())).collect();
         let answers = Arc::new(Answers { queues, report: report.to_owned(), ..Answers::default() });
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let app = Router::new().route("/", post(sqs)).route("/report", get(report_of)).with_state(answers.clone());
+        let app =
+            Router::new().route("/", post(sqs)).route("/report", get(report_of)).with_state(answers.clone());
         runtime.spawn(async { axum::serve(listener, app).await });
         Self { address, answers, _runtime: runtime }
     }
@@ -62,7 +64,8 @@ async fn sqs(State(answers): State<Arc<Answers>>, headers: HeaderMap, body: Byte
     answers.asked.lock().unwrap().push(operation);
     let request: Value = serde_json::from_slice(&body).unwrap();
     let url = request["QueueUrl"].as_str().unwrap();
-    let (status, answer) = answers.queues.get(url.rsplit('/').next().unwrap()).cloned().unwrap_or_else(no_such_queue);
+    let (status, answer) =
+        answers.queues.get(url.rsplit('/').next().unwrap()).cloned().unwrap_or_else(no_such_queue);
     (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], answer.to_string()).into_response()
 }
 

@@ -77,7 +77,7 @@ pub struct Desk {
     pub(super) running: HashMap<TaskNo, Running>,
     pub(super) settling: HashMap<TaskNo, (LeaseId, QueueName)>,
     pub(super) workers: BTreeMap<WorkerId, Worker>,
-    polls: [Polls; 2],
+    pub(super) polls: [Polls; 2],
     pub(super) breaker: Breaker,
     pub(super) started: bool,
     pub(super) draining: bool,
@@ -164,6 +164,7 @@ impl Desk {
         polls.open -= 1;
         polls.asked -= asked;
         polls.hot = !messages.is_empty();
+        polls.empties = if polls.hot { 0 } else { polls.empties.saturating_add(1) };
         let counters = self.tally.queue(queue);
         counters.received += messages.len() as u64;
         counters.redelivered += messages.iter().filter(|m| m.receive_count > 1).count() as u64;

@@ -11,7 +11,6 @@ impl Desk {
     /// Stops the intake and gives back what has not started.
     pub fn drain(&mut self) -> Vec<Command> {
         self.draining = true;
-        self.out.push(Command::StopPolls);
         let leases: Vec<_> = self.messages.keys().copied().collect();
         for lease in leases {
             self.give_way(lease);
@@ -30,10 +29,13 @@ impl Desk {
         self.draining
     }
 
-    /// Nothing is in hand any more.
+    /// Nothing is in hand any more, and nothing can still come in.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.messages.is_empty() && self.running.is_empty() && self.settling.is_empty()
+        self.open_polls() == 0
+            && self.messages.is_empty()
+            && self.running.is_empty()
+            && self.settling.is_empty()
     }
 
     /// Gives back what has not started, while something we need is unavailable.

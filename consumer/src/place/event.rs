@@ -245,8 +245,6 @@ pub enum Command {
         /// From now.
         delay: Duration,
     },
-    /// End the polls under way.
-    StopPolls,
     /// Look at a resource until it answers.
     Look(Resource),
     /// Replace a worker thread.

@@ -1,7 +1,9 @@
 //! How many messages may be asked for now: as many as there are free places, refilled per place.
 //!
 //! A message that is asked for has its place already. A queue that answered nothing is asked for one message at a
-//! time, so that an idle poll holds one place and no more; the first answer opens it.
+//! time, so that an idle poll holds one place and no more; the first answer opens it. The longer a queue is empty,
+//! the longer its poll waits: a drain has to await it, and pods that are scaled in have mostly been idle for a while
+//! only.
 
 use std::time::Duration;
 
@@ -26,6 +28,8 @@ pub struct Polls {
     pub asked: usize,
     /// The last answer brought something.
     pub hot: bool,
+    /// Answers in a row that brought nothing.
+    pub empties: u32,
     /// When the last message received was sent, in milliseconds since the Unix epoch.
     pub head_sent_at: Option<u64>,
     /// Polls begun since the start: whose turn it is when there is one place.
@@ -104,8 +108,13 @@ pub fn next(pool: Pool, hand: &InHand, jobs: &Polls, tasks: &Polls) -> Option<Re
     let (queue, polls, free_here, other) = wants.first().copied()?;
     let contended = other.hot || other.open == 0;
     let share = if polls.hot { share(free_here, contended) } else { 1 };
-    let wait = if free == 1 && other.open == 0 { SHARED_WAIT } else { LONG_WAIT };
+    let wait = if free == 1 && other.open == 0 { SHARED_WAIT } else { patience(polls.empties) };
     Some(Receive { queue, max: share.min(MAX_RECEIVE), wait })
+}
+
+/// One second for a queue that has just had messages, doubling to the longest poll.
+fn patience(empties: u32) -> Duration {
+    SHARED_WAIT.saturating_mul(1 << empties.min(8)).min(LONG_WAIT)
 }
 
 /// Half of what is free while the other queue wants places too.
@@ -149,9 +158,16 @@ mod tests {
 
     #[test]
     fn an_idle_pod_waits_on_both_queues_for_one_message_each() {
-        let begun = all(POOL, &idle(), Polls::default(), Polls::default());
+        let polls = Polls { empties: 9, ..Polls::default() };
+        let begun = all(POOL, &idle(), polls, polls);
         let asked: Vec<_> = begun.iter().map(|r| (r.queue, r.max, r.wait)).collect();
         assert_eq!(asked, [(QueueName::ExportJobs, 1, LONG_WAIT), (QueueName::DownloadTasks, 1, LONG_WAIT)]);
+    }
+
+    #[test]
+    fn a_poll_waits_the_longer_the_longer_its_queue_is_empty() {
+        let waits: Vec<_> = (0..7).map(|empties| patience(empties).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 20, 20]);
     }
 
     #[test]

@@ -23,6 +23,12 @@ impl Desk {
         self.breaker.unavailable()
     }
 
+    /// Receives under way.
+    #[must_use]
+    pub fn open_polls(&self) -> usize {
+        self.polls.iter().map(|polls| polls.open).sum()
+    }
+
     /// Messages in hand of one queue.
     #[must_use]
     pub fn leased(&self, queue: QueueName) -> usize {

@@ -9,7 +9,7 @@ mod send;
 use std::{rc::Rc, time::Duration};
 
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, oneshot},
     task::JoinSet,
     time::Instant,
 };
@@ -26,7 +26,6 @@ use crate::{
 pub(crate) enum LinkCommand {
     Look,
     Receive(Receive),
-    StopPolls,
     Extend(QueueName, Vec<(LeaseId, Receipt)>),
     Return(QueueName, Receipt, Duration),
     Delete(QueueName, LeaseId, Receipt),
@@ -75,7 +74,6 @@ pub(crate) async fn run<Q: Queue + 'static>(
     events: mpsc::UnboundedSender<Event>,
 ) {
     let mut tasks = JoinSet::new();
-    let (stop_polls, stopped) = watch::channel(false);
     let outlets = Outlets::open(&queue, visibility, &events, &mut tasks);
     while let Some(command) = commands.recv().await {
         match command {
@@ -83,11 +81,7 @@ pub(crate) async fn run<Q: Queue + 'static>(
                 tasks.spawn_local(look(Rc::clone(&queue), events.clone()));
             }
             LinkCommand::Receive(receive) => {
-                let polling = receive::receive(Rc::clone(&queue), receive, stopped.clone(), events.clone());
-                tasks.spawn_local(polling);
-            }
-            LinkCommand::StopPolls => {
-                let _ = stop_polls.send(true);
+                tasks.spawn_local(receive::receive(Rc::clone(&queue), receive, events.clone()));
             }
             other => outlets.pass(other),
         }
@@ -133,7 +127,7 @@ impl Outlets {
             }
             LinkCommand::Delete(queue, lease, receipt) => self.delete.send((queue, lease, receipt)).is_ok(),
             LinkCommand::Send(to, message, answer) => self.send.send((to, message, answer)).is_ok(),
-            LinkCommand::Look | LinkCommand::Receive(_) | LinkCommand::StopPolls => true,
+            LinkCommand::Look | LinkCommand::Receive(_) => true,
         };
         debug_assert!(passed, "a line of the link ended before the link");
     }

@@ -1,11 +1,8 @@
-//! One receive, and its end at shutdown.
+//! One receive. It is never cut off: what SQS sends to a closed connection stays hidden for its visibility timeout.
 
 use std::{rc::Rc, time::Duration};
 
-use tokio::{
-    sync::{mpsc, watch},
-    time,
-};
+use tokio::{sync::mpsc, time};
 
 use crate::{
     fail::{AwsFault, AwsKind},
@@ -13,25 +10,13 @@ use crate::{
     ports::Queue,
 };
 
-/// At shutdown a poll may still be answered this long. Messages it would have brought later become visible again
-/// by themselves.
-const LAST_ANSWER: Duration = Duration::from_secs(1);
 /// A queue in flight limit (`OverLimit`) is backpressure: the next try waits this long.
 const AFTER_OVER_LIMIT: Duration = Duration::from_secs(1);
 
 /// Receives once and tells what came.
-pub(super) async fn receive<Q: Queue>(
-    queue: Rc<Q>,
-    ask: Receive,
-    stopped: watch::Receiver<bool>,
-    events: mpsc::UnboundedSender<Event>,
-) {
+pub(super) async fn receive<Q: Queue>(queue: Rc<Q>, ask: Receive, events: mpsc::UnboundedSender<Event>) {
     let max = u32::try_from(ask.max).unwrap_or(1);
-    let answer = tokio::select! {
-        answer = queue.receive(ask.queue, max, ask.wait) => answer,
-        () = over(stopped) => Ok(Vec::new()),
-    };
-    let event = match answer {
+    let event = match queue.receive(ask.queue, max, ask.wait).await {
         Ok(messages) => Event::Received { queue: ask.queue, asked: ask.max, messages },
         Err(fault) if is_over_limit(&fault) => {
             time::sleep(AFTER_OVER_LIMIT).await;
@@ -40,12 +25,6 @@ pub(super) async fn receive<Q: Queue>(
         Err(fault) => Event::ReceiveFailed { queue: ask.queue, asked: ask.max, fault },
     };
     let _ = events.send(event);
-}
-
-async fn over(mut stopped: watch::Receiver<bool>) {
-    // An error means the link itself is gone, which is over too.
-    let _ = stopped.wait_for(|stopped| *stopped).await;
-    time::sleep(LAST_ANSWER).await;
 }
 
 fn is_over_limit(fault: &AwsFault) -> bool {

@@ -61,7 +61,8 @@ fn a_rate_forgets_what_is_older_than_its_window() {
 
 #[test]
 fn a_queue_that_cannot_be_read_is_unknown_and_the_others_go_on() {
-    let at = |second, depth| sample(second, vec![reading("jobs", depth), holds("tasks", 10 * second)], vec![]);
+    let at =
+        |second, depth| sample(second, vec![reading("jobs", depth), holds("tasks", 10 * second)], vec![]);
     let depth = Ok(Depth { visible: 5, in_flight: 0, delayed: 0 });
     let rows = history([at(0, depth), at(1, Err(fixture::unreachable()))]).queues(THRESHOLDS);
     assert_eq!(rows[0].depth, Err(fixture::unreachable()));
@@ -74,7 +75,8 @@ fn a_sample_that_failed_is_left_out_of_the_rate_and_is_no_zero() {
     let depths = [Some(100), None, Some(80)].map(|total| {
         total.map(|visible| Depth { visible, in_flight: 0, delayed: 0 }).ok_or_else(fixture::unreachable)
     });
-    let samples = (0..).zip(depths).map(|(second, depth)| sample(second, vec![reading("jobs", depth)], vec![]));
+    let samples =
+        (0..).zip(depths).map(|(second, depth)| sample(second, vec![reading("jobs", depth)], vec![]));
     assert_eq!(only_queue(&history(samples)).rate, Some(-10.0));
 }
 
@@ -112,7 +114,8 @@ fn here(state: Presence) -> Pool {
 
 #[test]
 fn done_per_second_counts_the_tasks_of_both_queues() {
-    let pool = here(only_consumer([says(false, Ok(report("a", 10, 5))), says(false, Ok(report("a", 13, 9)))]));
+    let pool =
+        here(only_consumer([says(false, Ok(report("a", 10, 5))), says(false, Ok(report("a", 13, 9)))]));
     assert_eq!((pool.done, pool.done_per_second), (22, Some(7.0)));
 }
 

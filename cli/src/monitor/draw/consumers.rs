@@ -9,14 +9,19 @@ use crate::monitor::{
 };
 
 const LONGEST_BAR: usize = 40;
-const LINE_BAR: usize = 8;
+const LINE_BAR: usize = 6;
+/// `127.0.0.1:3000` and one more.
+const NAME: usize = 15;
 
 /// `rows` in `width` columns and at most `height` lines. What does not fit is counted in the last line.
 pub(crate) fn lines(rows: &[ConsumerRow], width: usize, height: usize, paint: Paint) -> Vec<Line<'static>> {
-    let cards: Vec<_> = rows.iter().flat_map(|row| card(row, width, paint)).collect();
-    // The last card needs no blank line below it.
-    if cards.len() <= height + 1 {
-        return cards;
+    let cards: Vec<_> = rows.iter().map(|row| card(row, width, paint)).collect();
+    for gap in [1, 0] {
+        let lines: Vec<_> = cards.iter().flat_map(|card| with_gap(card, gap)).collect();
+        // The last card needs no gap below it.
+        if lines.len() <= height + gap {
+            return lines;
+        }
     }
     let shown = if rows.len() <= height { rows.len() } else { height.saturating_sub(1) };
     let mut lines: Vec<_> = rows.iter().take(shown).map(|row| line(row, width, paint)).collect();
@@ -26,17 +31,20 @@ pub(crate) fn lines(rows: &[ConsumerRow], width: usize, height: usize, paint: Pa
     lines
 }
 
+fn with_gap(card: &[Line<'static>], gap: usize) -> impl Iterator<Item = Line<'static>> {
+    card.iter().cloned().chain(std::iter::repeat_n(Line::raw(""), gap))
+}
+
 fn card(row: &ConsumerRow, width: usize, paint: Paint) -> Vec<Line<'static>> {
     let mut lines = vec![title(row, width, paint)];
     match &row.state {
         Presence::None => lines.push(Line::styled("  --consumer URL shows another", paint.aside())),
-        Presence::Unknown(why) => lines.extend(flow::wrap(&format!("  {why}; {}", why.remedy()), width)),
+        Presence::Unknown(why) => lines.extend(flow::indented(&format!("{why}; {}", why.remedy()), width)),
         Presence::Here(pool) => {
             lines.push(slots(pool, width, paint));
             lines.extend(flow::flow(facts(pool, paint), "  ", width));
         }
     }
-    lines.push(Line::raw(""));
     lines
 }
 
@@ -83,17 +91,37 @@ fn facts(pool: &Pool, paint: Paint) -> Vec<Line<'static>> {
 
 fn line(row: &ConsumerRow, width: usize, paint: Paint) -> Line<'static> {
     let style = paint.level(level(&row.state));
-    let mut spans = Vec::new();
-    if let Presence::Here(pool) = &row.state {
-        let words = format!(" {}/{} {:>6} ", pool.busy, pool.total, words::done_per_second(pool));
-        spans = vec![Span::styled(bar(pool, LINE_BAR), paint.level(Level::Ok)), Span::raw(words)];
-    }
-    spans.push(Span::styled(row.state.word(), style));
-    let taken: usize = spans.iter().map(Span::width).sum();
-    let room = width.saturating_sub(taken + 3);
+    let word = row.state.word();
+    let room = width.saturating_sub(word.len() + 3 + NAME);
+    let facts =
+        if let Presence::Here(pool) = &row.state { line_facts(pool, room, paint) } else { Vec::new() };
+    let taken: usize = facts.iter().map(Span::width).sum();
+    let room = width.saturating_sub(word.len() + 3 + taken);
     let name = flow::shorten(&row.consumer, room);
     let start = [Span::styled(mark(&row.state), style), Span::raw(format!(" {name:room$} "))];
-    Line::from_iter(start.into_iter().chain(spans))
+    Line::from_iter(start.into_iter().chain(facts).chain([Span::styled(word, style)]))
+}
+
+/// What fits into `room`, the most telling first.
+fn line_facts(pool: &Pool, room: usize, paint: Paint) -> Vec<Span<'static>> {
+    let mut facts = vec![
+        Span::styled(bar(pool, LINE_BAR), paint.level(Level::Ok)),
+        Span::raw(format!(
+            " {:>5} {:>6} ",
+            format!("{}/{}", pool.busy, pool.total),
+            words::done_per_second(pool)
+        )),
+        Span::raw(format!(" waiting {:>5} ", words::count(pool.waiting))),
+        Span::raw(format!(
+            " loop p99 {:>6}, max {:>6}  ",
+            words::millis(pool.loop_p99),
+            words::millis(pool.loop_max)
+        )),
+    ];
+    while facts.iter().map(Span::width).sum::<usize>() > room && facts.len() > 2 {
+        facts.pop();
+    }
+    facts
 }
 
 /// A bar of `length` characters; a busy slot shows, however many there are.

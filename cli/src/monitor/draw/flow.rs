@@ -18,10 +18,19 @@ pub(crate) fn flow(pieces: Vec<Line<'static>>, gap: &'static str, width: usize) 
 }
 
 /// The words of `text`, wrapped at `width`; later lines are indented by two.
-pub(crate) fn wrap(text: &str, width: usize) -> Vec<Line<'static>> {
+pub(crate) fn hanging(text: &str, width: usize) -> Vec<Line<'static>> {
+    wrap(text, width, 1)
+}
+
+/// The words of `text`, wrapped at `width`; all lines are indented by two.
+pub(crate) fn indented(text: &str, width: usize) -> Vec<Line<'static>> {
+    wrap(text, width, 0)
+}
+
+fn wrap(text: &str, width: usize, first: usize) -> Vec<Line<'static>> {
     let words = text.split_whitespace().map(|word| Line::raw(word.to_owned())).collect();
     let mut lines = flow(words, " ", width.saturating_sub(2));
-    for line in lines.iter_mut().skip(1) {
+    for line in lines.iter_mut().skip(first) {
         line.spans.insert(0, Span::raw("  "));
     }
     lines
@@ -57,8 +66,9 @@ mod tests {
 
     #[test]
     fn wrapped_lines_stay_within_the_width() {
-        let lines = texts(&wrap("? export-jobs: nothing answers at http://x", 20));
+        let lines = texts(&hanging("? export-jobs: nothing answers at http://x", 20));
         assert_eq!(lines, ["? export-jobs:", "  nothing answers at", "  http://x"]);
+        assert_eq!(texts(&indented("nothing answers", 11)), ["  nothing", "  answers"]);
     }
 
     #[test]

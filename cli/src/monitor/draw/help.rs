@@ -12,14 +12,14 @@ p                pause and go on; paused, nothing is asked
 +  -             sample more often, less often
 ?                this help
 
-Visible    may be received now
-In-Flight  received, not yet deleted
-Delayed    not yet due
-Total      all three; SQS approximates them
-Rate       change of Total over the last samples
-slots      worker threads x tasks on each
-breaker    open: AWS is at fault, intake stops
-loop delay how late the consumer's main loop is";
+Visible     may be received now
+In-Flight   received, not yet deleted
+Delayed     not yet due
+Total       all three; SQS approximates them
+Rate        change of Total over the last samples
+slots       worker threads x tasks on each
+breaker     open: AWS is at fault, intake stops
+loop delay  how late the consumer's main loop is";
 
 /// Draws the help into the middle of `area`.
 pub(crate) fn help(frame: &mut Frame<'_>, area: Rect) {

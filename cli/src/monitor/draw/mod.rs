@@ -99,7 +99,10 @@ fn legend(thresholds: Thresholds, width: usize, paint: Paint) -> Vec<Line<'stati
         trend(Trend::Steady),
         level(Level::Ok, "ok".into()),
         level(Level::Warn, format!("warn from {}", words::count(thresholds.warn))),
-        level(Level::Critical, format!("critical from {}, or any dead letter", words::count(thresholds.critical))),
+        level(
+            Level::Critical,
+            format!("critical from {}, or any dead letter", words::count(thresholds.critical)),
+        ),
         level(Level::Unknown, "unknown".into()),
     ];
     let piece = |(text, style): (String, Style)| Line::from(Span::styled(text, style));

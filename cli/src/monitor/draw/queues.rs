@@ -38,7 +38,7 @@ pub(crate) fn table(rows: &[QueueRow], width: u16, paint: Paint) -> Table<'stati
 pub(crate) fn notes(rows: &[QueueRow], width: u16) -> Vec<Line<'static>> {
     let note = |(names, why): (Vec<&str>, &crate::monitor::sample::Unreadable)| {
         let text = format!("? {}: {why}; {}", names.join(", "), why.remedy());
-        flow::wrap(&text, usize::from(width))
+        flow::hanging(&text, usize::from(width))
     };
     reasons(rows).into_iter().flat_map(note).collect()
 }

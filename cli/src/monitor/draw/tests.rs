@@ -96,11 +96,19 @@ fn many_consumers_have_a_line_each_and_the_rest_is_counted() {
     let consumers = (0..9).map(|n| fixture::consumer(&format!("127.0.0.1:300{n}"), pool())).collect();
     let view = View { consumers, ..fixture::view() };
     let shown = text(&screen(60, 24, &view));
-    assert!(shown.contains("✓ 127.0.0.1:3000                 ██████░░ 6/8 12.3/s working\n"), "{shown}");
+    assert!(shown.contains("✓ 127.0.0.1:3000 █████░   6/8 12.3/s  waiting    40 working\n"), "{shown}");
     let lines = |shown: &str| shown.lines().filter(|line| line.starts_with("✓ 127.0.0.1:300")).count();
     assert_eq!((lines(&shown), shown.contains("… and 3 more")), (6, true), "{shown}");
+    let wide = text(&screen(100, 24, &view));
+    assert!(wide.contains("12.3/s  waiting    40  loop p99 0.4 ms, max 3.1 ms  working\n"), "{wide}");
     let tall = text(&screen(60, 60, &view));
     assert_eq!((lines(&tall), tall.contains("more")), (9, false), "{tall}");
+}
+
+#[test]
+fn cards_stand_closer_before_they_become_lines() {
+    let shown = text(&screen(60, 28, &fixture::view()));
+    assert!(shown.contains("loop delay p99 0.4 ms, max 3.1 ms\n✗ 127.0.0.1:3001 "), "{shown}");
 }
 
 #[test]

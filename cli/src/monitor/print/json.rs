@@ -5,7 +5,7 @@ use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
 use serde::Serialize;
 
 use crate::monitor::{
-    sample::Unreadable,
+    sample::{Depth, Unreadable},
     view::{Breaker, ConsumerRow, Pool, Presence, QueueRow, View},
 };
 
@@ -104,7 +104,7 @@ fn queue(row: &QueueRow) -> Queue<'_> {
         visible: depth.map(|depth| depth.visible),
         in_flight: depth.map(|depth| depth.in_flight),
         delayed: depth.map(|depth| depth.delayed),
-        total: depth.map(|depth| depth.total()),
+        total: depth.map(Depth::total),
         rate_per_second: row.rate.map(thousandths),
         trend: row.trend.word(),
         level: row.level.word(),

@@ -30,7 +30,9 @@ pub(crate) fn rows(view: &View) -> String {
 
 fn queue(time: &str, row: &QueueRow) -> String {
     let counts = match &row.depth {
-        Ok(depth) => [depth.visible, depth.in_flight, depth.delayed, depth.total()].map(|count| count.to_string()),
+        Ok(depth) => {
+            [depth.visible, depth.in_flight, depth.delayed, depth.total()].map(|count| count.to_string())
+        }
         Err(_) => ["?"; 4].map(str::to_owned),
     };
     let [visible, in_flight, delayed, total] = counts;
@@ -38,7 +40,11 @@ fn queue(time: &str, row: &QueueRow) -> String {
     line(time, &row.queue, &[visible, in_flight, delayed, total, words::rate(row), trend, level])
 }
 
-fn line(time: &str, queue: &str, [visible, in_flight, delayed, total, rate, trend, level]: &[String; 7]) -> String {
+fn line(
+    time: &str,
+    queue: &str,
+    [visible, in_flight, delayed, total, rate, trend, level]: &[String; 7],
+) -> String {
     format!(
         "{time:<8}  {queue:<24} {visible:>9} {in_flight:>9} {delayed:>9} {total:>9} {rate:>8}  {trend:<8}  {level}\n"
     )
@@ -48,7 +54,9 @@ fn consumer(time: &str, row: &ConsumerRow) -> String {
     let name = &row.consumer;
     match &row.state {
         Presence::None => format!("{time:<8}  consumer {name:<15} none\n"),
-        Presence::Unknown(why) => format!("{time:<8}  consumer {name:<15} unknown: {why}; {}\n", why.remedy()),
+        Presence::Unknown(why) => {
+            format!("{time:<8}  consumer {name:<15} unknown: {why}; {}\n", why.remedy())
+        }
         Presence::Here(pool) => format!("{time:<8}  consumer {name:<15} {}  {}\n", pool.word(), facts(pool)),
     }
 }

@@ -32,7 +32,10 @@ mod tests {
     #[test]
     fn the_name_is_the_arns_and_the_rest_is_the_queues() {
         let cases = [
-            ("https://sqs.eu-west-1.amazonaws.com/123456789012/jobs", "https://sqs.eu-west-1.amazonaws.com/123456789012/jobs-dead"),
+            (
+                "https://sqs.eu-west-1.amazonaws.com/123456789012/jobs",
+                "https://sqs.eu-west-1.amazonaws.com/123456789012/jobs-dead",
+            ),
             ("http://127.0.0.1:4566/000000000000/jobs", "http://127.0.0.1:4566/000000000000/jobs-dead"),
             ("http://localhost:9324/queue/jobs/", "http://localhost:9324/queue/jobs-dead"),
         ];
@@ -43,7 +46,9 @@ mod tests {
 
     #[test]
     fn a_policy_that_names_no_queue_finds_none() {
-        for policy in ["", "{}", r#"{"deadLetterTargetArn":""}"#, r#"{"deadLetterTargetArn":"arn:aws:sqs:::"}"#] {
+        for policy in
+            ["", "{}", r#"{"deadLetterTargetArn":""}"#, r#"{"deadLetterTargetArn":"arn:aws:sqs:::"}"#]
+        {
             assert_eq!(url(policy, "http://127.0.0.1:4566/0/jobs"), None, "{policy}");
         }
         assert_eq!(url(POLICY, "not a url"), None);

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sqs::{
     Client,
     config::{retry::RetryConfig, timeout::TimeoutConfig},
@@ -41,7 +42,9 @@ impl Queues {
         let endpoint = config.endpoint_url().map_or_else(|| format!("SQS in {region}"), str::to_owned);
         let client = Client::from_conf(
             aws_sdk_sqs::config::Builder::from(&config)
-                .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF))
+                .retry_config(
+                    RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF),
+                )
                 .timeout_config(TimeoutConfig::builder().operation_timeout(TIMEOUT).build())
                 .build(),
         );
@@ -133,7 +136,13 @@ fn refused(url: &str, code: Option<&str>) -> Unreadable {
     if has(&["NonExistentQueue", "QueueDoesNotExist"]) {
         return Unreadable::NoSuchQueue { url: url.to_owned() };
     }
-    if has(&["AccessDenied", "NotAuthorized", "InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken"]) {
+    if has(&[
+        "AccessDenied",
+        "NotAuthorized",
+        "InvalidClientTokenId",
+        "SignatureDoesNotMatch",
+        "ExpiredToken",
+    ]) {
         return Unreadable::Denied { code };
     }
     Unreadable::Refused { code }
@@ -142,7 +151,7 @@ fn refused(url: &str, code: Option<&str>) -> Unreadable {
 /// The SDK has no variant for it: a missing credential is a failed dispatch whose cause says so.
 fn lacks_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |&error| error.source())
-        .any(|cause| cause.is::<aws_credential_types::provider::error::CredentialsError>())
+        .any(<dyn std::error::Error>::is::<CredentialsError>)
 }
 
 fn find_dead(work: &Result<Attributes, Unreadable>, url: &str) -> Result<String, Unreadable> {

@@ -36,7 +36,8 @@ impl Address {
         let parsed = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let address = parsed.and_then(|mut report| {
             let host = report.host_str()?.to_owned();
-            let name = report.port_or_known_default().map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+            let name =
+                report.port_or_known_default().map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
             if !report.path().ends_with("/report") {
                 report.path_segments_mut().ok()?.pop_if_empty().push("report");
             }

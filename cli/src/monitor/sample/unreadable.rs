@@ -99,12 +99,16 @@ impl Unreadable {
             Self::Unreachable { .. } | Self::TimedOut { .. } => {
                 "start a stand-in with `exportctl aws`, or set AWS_ENDPOINT (or --emulator) to where SQS is"
             }
-            Self::NoSuchQueue { .. } => "create the queue, or set its variable (SQS_…_URL) to one that exists",
+            Self::NoSuchQueue { .. } => {
+                "create the queue, or set its variable (SQS_…_URL) to one that exists"
+            }
             Self::Denied { .. } => "allow sqs:GetQueueAttributes on the queue",
             Self::NoCredentials => {
                 "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or pass --emulator URL for a stand-in"
             }
-            Self::Refused { .. } => "see the code in the SQS documentation; it is asked again at the next sample",
+            Self::Refused { .. } => {
+                "see the code in the SQS documentation; it is asked again at the next sample"
+            }
             Self::NotSqs { .. } => "set AWS_ENDPOINT (or --emulator) to where SQS is",
             Self::NoDeadLetterQueue { .. } => "set a RedrivePolicy on the queue, or SQS_…_DLQ_URL",
             Self::NotFoundYet { .. } => "make that queue readable, or set SQS_…_DLQ_URL",

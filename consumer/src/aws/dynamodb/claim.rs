@@ -55,7 +55,11 @@ impl DynamoLedger {
             Some(_) => (":one", " AND #state = :failed AND #epoch = :reopens"),
             None => ("if_not_exists(#attempts, :zero) + :one", ""),
         };
-        let enqueued = if ask.enqueued_at.is_some() { ", #enqueuedAt = if_not_exists(#enqueuedAt, :enqueued)" } else { "" };
+        let enqueued = if ask.enqueued_at.is_some() {
+            ", #enqueuedAt = if_not_exists(#enqueuedAt, :enqueued)"
+        } else {
+            ""
+        };
         let update = format!(
             "SET #epoch = if_not_exists(#epoch, :zero) + :one, #attempts = {attempts}, #url = :url, \
              #state = if_not_exists(#state, :running), #digest = :digest, #claimedBy = :me, #claimedAt = :now{enqueued}{}",
