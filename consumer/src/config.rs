@@ -314,7 +314,7 @@ impl Variables<'_> {
     fn networks(&self) -> Result<Vec<IpNet>, ConfigError> {
         let value = self.optional(name::EXPORT_ALLOWED_NETWORKS).unwrap_or_default();
         let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());
-        parts.map(|part| part.parse::<IpNet>()).collect::<Result<_, _>>().map_err(|_| ConfigError::Invalid {
+        parts.map(str::parse::<IpNet>).collect::<Result<_, _>>().map_err(|_| ConfigError::Invalid {
             name: name::EXPORT_ALLOWED_NETWORKS,
             value: value.clone(),
             allowed: "networks in CIDR notation, comma-separated, such as 10.0.0.0/8,::1/128".into(),
@@ -323,10 +323,9 @@ impl Variables<'_> {
 
     fn log_format(&self) -> Result<LogFormat, ConfigError> {
         match self.optional(name::LOG_FORMAT).as_deref() {
-            Some("json") => Ok(LogFormat::Json),
             Some("human") => Ok(LogFormat::Human),
             None if std::io::stdout().is_terminal() => Ok(LogFormat::Human),
-            None => Ok(LogFormat::Json),
+            Some("json") | None => Ok(LogFormat::Json),
             Some(value) => Err(ConfigError::Invalid {
                 name: name::LOG_FORMAT,
                 value: value.into(),

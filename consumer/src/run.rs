@@ -242,10 +242,10 @@ impl Main {
             Command::Receive(receive) => link.tell(LinkCommand::Receive(receive)),
             Command::Extend { queue, leases } => link.tell(LinkCommand::Extend(queue, leases)),
             Command::Return { queue, receipt, delay } => {
-                link.tell(LinkCommand::Return(queue, receipt, delay))
+                link.tell(LinkCommand::Return(queue, receipt, delay));
             }
             Command::Delete { queue, lease, receipt } => {
-                link.tell(LinkCommand::Delete(queue, lease, receipt))
+                link.tell(LinkCommand::Delete(queue, lease, receipt));
             }
             // The threads behind these lines end after main.
             Command::Admit { lease, queue, message, local } => {
@@ -282,7 +282,7 @@ impl Main {
         match self.crew.hire() {
             Ok(replacement) => self.desk.hire(replacement),
             Err(error) => {
-                tracing::error!(%error, "a worker thread cannot be started: the pool is smaller by one")
+                tracing::error!(%error, "a worker thread cannot be started: the pool is smaller by one");
             }
         }
     }
@@ -344,7 +344,7 @@ fn start_admit<P: Ports>(
     let (admit, admissions) = mpsc::unbounded_channel();
     let (ports, events) = (ports.clone(), events.clone());
     let thread = spawn("admit", move || async move {
-        admit::Desk::new(ports.ledger(), link, events).run(admissions).await
+        admit::Desk::new(ports.ledger(), link, events).run(admissions).await;
     })?;
     Ok((admit, thread))
 }

@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use ipnet::IpNet;
 
 use super::{
+    credentials::{Refresher, shared},
     dynamodb::{DynamoLedger, KnownShards},
     s3::S3Bucket,
     sqs::SqsQueues,
@@ -98,6 +99,7 @@ pub fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
 #[derive(Debug, Clone)]
 pub struct AwsPorts {
     config: SdkConfig,
+    refresher: Option<Refresher>,
     urls: [String; 2],
     dead_letters: [Option<String>; 2],
     visibility: Duration,
@@ -117,8 +119,13 @@ impl AwsPorts {
     /// When no runtime can be made to resolve the credentials' source.
     pub fn new(config: &Config, instance: &str) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let sdk = runtime.block_on(config.access.resolve());
+        let (refresher, from_link) = sdk.credentials_provider().map(shared).unzip();
+        let mut builder = sdk.into_builder();
+        builder.set_credentials_provider(from_link.map(SharedCredentialsProvider::new));
         Ok(Self {
-            config: runtime.block_on(config.access.resolve()),
+            config: builder.build(),
+            refresher,
             urls: QueueName::ALL.map(|queue| config.url(queue).to_owned()),
             dead_letters: [config.export_jobs_dlq.clone(), config.download_tasks_dlq.clone()],
             visibility: config.visibility,
@@ -140,6 +147,10 @@ impl Ports for AwsPorts {
     type Source = HttpSource;
 
     fn queue(&self) -> SqsQueues {
+        // This is called on the link thread, and there alone.
+        if let Some(refresher) = self.refresher.clone() {
+            tokio::task::spawn_local(refresher.run());
+        }
         let client = aws_sdk_sqs::Client::new(&for_this_runtime(&self.config));
         SqsQueues::new(client, self.urls.clone(), self.dead_letters.clone(), self.visibility)
     }

@@ -1,6 +1,7 @@
 //! The only rooms that know the AWS SDK.
 
 pub mod connect;
+mod credentials;
 pub mod dynamodb;
 pub mod fault;
 pub mod s3;

@@ -18,7 +18,7 @@ pub fn start(format: LogFormat) {
     let logs = fmt().with_env_filter(filter).with_writer(io::stdout);
     match format {
         LogFormat::Json => {
-            logs.json().flatten_event(true).with_current_span(false).with_span_list(false).init()
+            logs.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
         }
         LogFormat::Human => logs.init(),
     }
@@ -75,10 +75,10 @@ pub(crate) fn tell(line: &Line, settlement: &Settlement) {
             );
         }
         Settlement::HandedOver { .. } => {
-            tracing::info!(job, task, attempts, reason, detail, "task handed over")
+            tracing::info!(job, task, attempts, reason, detail, "task handed over");
         }
         Settlement::Fenced => {
-            tracing::info!(job, task, attempts, reason, detail, "task left to another delivery")
+            tracing::info!(job, task, attempts, reason, detail, "task left to another delivery");
         }
     }
 }

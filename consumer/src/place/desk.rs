@@ -136,7 +136,7 @@ impl Desk {
             Event::Received { queue, asked, messages } => self.received(queue, asked, messages, now),
             Event::ReceiveFailed { queue, asked, fault } => self.receive_failed(queue, asked, fault),
             Event::Admitted { lease, tasks, listed, complete } => {
-                self.admitted(lease, tasks, listed, complete)
+                self.admitted(lease, tasks, listed, complete);
             }
             Event::Split { lease, handed_over } => self.split(lease, handed_over),
             Event::Refused { lease } => self.refused(lease),

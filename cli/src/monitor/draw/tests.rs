@@ -96,7 +96,7 @@ fn many_consumers_have_a_line_each_and_the_rest_is_counted() {
     let consumers = (0..9).map(|n| fixture::consumer(&format!("127.0.0.1:300{n}"), pool())).collect();
     let view = View { consumers, ..fixture::view() };
     let shown = text(&screen(60, 24, &view));
-    assert!(shown.contains("✓ 127.0.0.1:3000 █████░   6/8 12.3/s  waiting    40 working\n"), "{shown}");
+    assert!(shown.contains("✓ 127.0.0.1:3000  █████░   6/8 12.3/s  waiting    40 working\n"), "{shown}");
     let lines = |shown: &str| shown.lines().filter(|line| line.starts_with("✓ 127.0.0.1:300")).count();
     assert_eq!((lines(&shown), shown.contains("… and 3 more")), (6, true), "{shown}");
     let wide = text(&screen(100, 24, &view));

@@ -1,12 +1,11 @@
 //! A task's item: claimed by each delivery that starts it.
 
-use aws_sdk_dynamodb::types::ReturnValue;
 use exportpool_contract::{
     JobId, TaskId,
     record::{TaskState, attribute, shard_of, shard_pk, task_sk},
 };
 
-use super::{DynamoLedger, Item, expression, key, number, read_number, read_text, text};
+use super::{DynamoLedger, Item, expression, number, read_number, read_text, text};
 use crate::{
     fail::AwsFault,
     observe::http::unix_millis,
@@ -89,24 +88,7 @@ impl DynamoLedger {
             values.insert(":failed".into(), text(TaskState::Failed.as_str()));
             values.insert(":reopens".into(), number(epoch));
         }
-        let request = self.client.update_item().table_name(&self.table).set_key(Some(key(pk, sk)));
-        let answer = request
-            .set_expression_attribute_names(Some(expression::names(&[&update, &condition])))
-            .set_expression_attribute_values(Some(values))
-            .update_expression(update)
-            .condition_expression(condition)
-            .return_values(ReturnValue::AllNew)
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => Ok(answer.attributes),
-            Err(error)
-                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(self.fault(&error)),
-        }
+        self.update(pk, sk, &update, Some(&condition), values).await
     }
 
     fn granted(&self, item: &Item) -> Result<Claimed, AwsFault> {

@@ -214,8 +214,8 @@ impl<'a> Pending<'a> {
                 let Stored { key, bytes, crc64nvme, etag, .. } = object;
                 put(":state", text(TaskState::Done.as_str()));
                 put(":key", text(key.as_str()));
-                put(":bytes", number(bytes));
-                put(":service", number(service.as_millis()));
+                put(":bytes", number(*bytes));
+                put(":service", number(u64::try_from(service.as_millis()).unwrap_or(u64::MAX)));
                 crc64nvme.as_ref().map(|crc| put(":crc", text(crc)));
                 etag.as_ref().map(|etag| put(":etag", text(etag)));
             }

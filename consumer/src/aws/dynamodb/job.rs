@@ -1,6 +1,6 @@
 //! A job's item: claimed by each delivery, closed when all its tasks are settled.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use aws_sdk_dynamodb::types::AttributeValue;
 use exportpool_contract::{
     JobId, TaskId,
     record::{
@@ -8,7 +8,7 @@ use exportpool_contract::{
     },
 };
 
-use super::{DynamoLedger, Item, expression, key, number, read_number, read_text, text};
+use super::{DynamoLedger, Item, count, expression, key, number, read_number, read_text, text};
 use crate::{
     fail::AwsFault,
     observe::http::unix_millis,
@@ -33,9 +33,9 @@ impl DynamoLedger {
                 (":zero", number(0)),
                 (":one", number(1)),
                 (":digest", text(&opening.digest)),
-                (":total", number(opening.total)),
+                (":total", count(opening.total)),
                 (":true", AttributeValue::Bool(true)),
-                (":local", number(opening.local)),
+                (":local", count(opening.local)),
                 (":shards", number(shards_for(opening.total))),
                 (":running", text(JobState::Running.as_str())),
                 (":now", number(unix_millis())),
@@ -43,25 +43,8 @@ impl DynamoLedger {
             ],
             self.expires(),
         );
-        let request =
-            self.client.update_item().table_name(&self.table).set_key(Some(key(&job_pk(&opening.job), JOB)));
-        let answer = request
-            .set_expression_attribute_names(Some(expression::names(&[&update, CONDITION])))
-            .set_expression_attribute_values(Some(values))
-            .update_expression(update)
-            .condition_expression(CONDITION)
-            .return_values(ReturnValue::AllNew)
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => self.read_claim(&opening.job, &answer.attributes.unwrap_or_default()).map(Some),
-            Err(error)
-                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(self.fault(&error)),
-        }
+        let item = self.update(&job_pk(&opening.job), JOB, &update, Some(CONDITION), values).await?;
+        item.map(|item| self.read_claim(&opening.job, &item)).transpose()
     }
 
     fn read_claim(&self, job: &JobId, item: &Item) -> Result<JobClaim, AwsFault> {
@@ -74,7 +57,7 @@ impl DynamoLedger {
     }
 
     pub(super) async fn move_cursor(&self, job: &JobId, epoch: u64, cursor: usize) -> Result<bool, AwsFault> {
-        let values = [(":cursor", number(cursor)), (":epoch", number(epoch))];
+        let values = [(":cursor", count(cursor)), (":epoch", number(epoch))];
         self.set_in_epoch(&job_pk(job), JOB, "SET #cursor = :cursor", values).await
     }
 
@@ -86,24 +69,8 @@ impl DynamoLedger {
         update: &str,
         values: [(&str, AttributeValue); N],
     ) -> Result<bool, AwsFault> {
-        const CONDITION: &str = "#epoch = :epoch";
-        let request = self.client.update_item().table_name(&self.table).set_key(Some(key(pk, sk)));
-        let answer = request
-            .set_expression_attribute_names(Some(expression::names(&[update, CONDITION])))
-            .set_expression_attribute_values(Some(expression::values(values, None)))
-            .update_expression(update)
-            .condition_expression(CONDITION)
-            .send()
-            .await;
-        match answer {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(self.fault(&error)),
-        }
+        let values = expression::values(values, None);
+        Ok(self.update(pk, sk, update, Some("#epoch = :epoch"), values).await?.is_some())
     }
 
     /// How many shards a job has. A task may come before its job: then the job's item is made, without a total.
@@ -128,15 +95,7 @@ impl DynamoLedger {
         );
         let values =
             expression::values([(":one", number(1)), (":now", number(unix_millis()))], self.expires());
-        let request = self.client.update_item().table_name(&self.table).set_key(Some(key(&job_pk(job), JOB)));
-        let answer = request
-            .set_expression_attribute_names(Some(expression::names(&[&update])))
-            .set_expression_attribute_values(Some(values))
-            .update_expression(update)
-            .return_values(ReturnValue::AllNew)
-            .send()
-            .await;
-        Ok(answer.map_err(|error| self.fault(&error))?.attributes.unwrap_or_default())
+        Ok(self.update(&job_pk(job), JOB, &update, None, values).await?.unwrap_or_default())
     }
 
     pub(super) async fn settled_of(&self, job: &JobId, tasks: &[TaskId]) -> Result<Vec<bool>, AwsFault> {
@@ -172,23 +131,9 @@ impl DynamoLedger {
 
     async fn end_job(&self, job: &JobId, ending: JobState) -> Result<(), AwsFault> {
         const UPDATE: &str = "SET #state = :ending, #closedAt = :now";
-        const CONDITION: &str = "#state <> :ending";
         let values = [(":ending", text(ending.as_str())), (":now", number(unix_millis()))];
-        let request = self.client.update_item().table_name(&self.table).set_key(Some(key(&job_pk(job), JOB)));
-        let answer = request
-            .set_expression_attribute_names(Some(expression::names(&[UPDATE, CONDITION])))
-            .set_expression_attribute_values(Some(expression::values(values, None)))
-            .update_expression(UPDATE)
-            .condition_expression(CONDITION)
-            .send()
-            .await;
-        match answer {
-            Err(error)
-                if !error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Err(self.fault(&error))
-            }
-            _ => Ok(()),
-        }
+        let values = expression::values(values, None);
+        // Refused: somebody closed it just now.
+        self.update(&job_pk(job), JOB, UPDATE, Some("#state <> :ending"), values).await.map(drop)
     }
 }

@@ -14,7 +14,8 @@ use std::{
 use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
-    types::{AttributeValue, KeySchemaElement},
+    operation::update_item::UpdateItemError,
+    types::{AttributeValue, KeySchemaElement, ReturnValue},
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -101,6 +102,31 @@ impl DynamoLedger {
         Some((":expires".into(), number(at)))
     }
 
+    /// Changes an item and answers it as it is then; `None` when the condition did not hold.
+    async fn update(
+        &self,
+        pk: &str,
+        sk: &str,
+        update: &str,
+        condition: Option<&str>,
+        values: Item,
+    ) -> Result<Option<Item>, AwsFault> {
+        let request = self.client.update_item().table_name(&self.table).set_key(Some(key(pk, sk)));
+        let answer = request
+            .set_expression_attribute_names(Some(expression::names(&[update, condition.unwrap_or_default()])))
+            .set_expression_attribute_values(Some(values))
+            .update_expression(update)
+            .set_condition_expression(condition.map(str::to_owned))
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => Ok(Some(answer.attributes.unwrap_or_default())),
+            Err(error) if is_refused(&error) => Ok(None),
+            Err(error) => Err(self.fault(&error)),
+        }
+    }
+
     async fn read(&self, pk: &str, sk: &str) -> Result<Option<Item>, AwsFault> {
         let request = self.client.get_item().table_name(&self.table).consistent_read(true);
         let answer = request.set_key(Some(key(pk, sk))).send().await.map_err(|error| self.fault(&error))?;
@@ -180,6 +206,10 @@ impl Ledger for DynamoLedger {
     }
 }
 
+fn is_refused(error: &SdkError<UpdateItemError, HttpResponse>) -> bool {
+    error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception)
+}
+
 fn key(pk: &str, sk: &str) -> Item {
     [(PK.to_owned(), text(pk)), (SK.to_owned(), text(sk))].into()
 }
@@ -188,8 +218,13 @@ fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
 
-fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
+fn number(value: impl Into<i128>) -> AttributeValue {
+    AttributeValue::N(value.into().to_string())
+}
+
+/// A count of things in memory.
+fn count(value: usize) -> AttributeValue {
+    number(value as u64)
 }
 
 fn read_number(item: &Item, name: &str) -> Option<u64> {

@@ -159,10 +159,10 @@ fn of_body(error: &reqwest::Error) -> TaskFault {
 
 fn of_connection(error: &reqwest::Error, url: &Url) -> TaskFault {
     let host = url.host_str().unwrap_or_default();
-    if chain(error).any(|cause| cause.is::<Forbidden>()) {
+    if chain(error).any(<dyn Error>::is::<Forbidden>) {
         return forbidden(host);
     }
-    let reason = if chain(error).any(|cause| cause.is::<Unresolved>()) {
+    let reason = if chain(error).any(<dyn Error>::is::<Unresolved>) {
         Reason::Dns
     } else if error.is_timeout() && !error.is_connect() {
         Reason::TooSlow
