@@ -5,6 +5,7 @@ mod demo;
 mod load;
 mod monitor;
 mod source;
+mod stop;
 mod target;
 
 use std::process::ExitCode;
@@ -14,7 +15,9 @@ use clap::{Parser, Subcommand};
 /// exportpool on a laptop: the whole export service with no cluster and no AWS account.
 #[derive(Parser)]
 #[command(name = "exportctl", version, about, arg_required_else_help = true, max_term_width = 100)]
-#[command(after_help = "Start here:\n  exportctl demo        the main job, end to end\n  exportctl aws         an AWS stand-in; prints the environment to export\n  exportctl load 100    send 100 jobs to the queue in the environment\n  exportctl monitor     watch the queues")]
+#[command(
+    after_help = "Start here:\n  exportctl demo        the main job, end to end\n  exportctl aws         an AWS stand-in; prints the environment to export\n  exportctl load 100    send 100 jobs to the queue in the environment\n  exportctl monitor     watch the queues"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

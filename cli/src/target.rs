@@ -57,7 +57,8 @@ impl Target {
     /// # Errors
     /// [`NoTarget::NotAUrl`].
     pub(crate) fn emulator(url: &str) -> Result<Self, NoTarget> {
-        let parsed = url::Url::parse(url).ok().filter(|url| url.has_host() && url.scheme().starts_with("http"));
+        let parsed =
+            url::Url::parse(url).ok().filter(|url| url.has_host() && url.scheme().starts_with("http"));
         if parsed.is_none() {
             return Err(NoTarget::NotAUrl(url.to_owned()));
         }
@@ -65,7 +66,11 @@ impl Target {
         let queue = |name: &str| format!("{endpoint}/{EMULATOR_ACCOUNT}/{name}");
         let key = AccessKey { id: EMULATOR_KEY.into(), secret: EMULATOR_KEY.into(), session_token: None };
         Ok(Self {
-            access: Access { region: EMULATOR_REGION.into(), endpoint: Some(endpoint.into()), key: Some(key) },
+            access: Access {
+                region: EMULATOR_REGION.into(),
+                endpoint: Some(endpoint.into()),
+                key: Some(key),
+            },
             export_jobs: queue("export-jobs"),
             download_tasks: queue("download-tasks"),
             export_jobs_dlq: Some(queue("export-jobs-dlq")),
@@ -79,11 +84,17 @@ impl Target {
         let optional = |name: &'static str| read(name).filter(|value| !value.is_empty());
         let required = |name: &'static str| optional(name).ok_or(NoTarget::Missing(name));
         let key = match (optional(name::AWS_ACCESS_KEY_ID), optional(name::AWS_SECRET_ACCESS_KEY)) {
-            (Some(id), Some(secret)) => Some(AccessKey { id, secret, session_token: optional("AWS_SESSION_TOKEN") }),
+            (Some(id), Some(secret)) => {
+                Some(AccessKey { id, secret, session_token: optional("AWS_SESSION_TOKEN") })
+            }
             _ => None,
         };
         Ok(Self {
-            access: Access { region: required(name::AWS_REGION)?, endpoint: optional(name::AWS_ENDPOINT), key },
+            access: Access {
+                region: required(name::AWS_REGION)?,
+                endpoint: optional(name::AWS_ENDPOINT),
+                key,
+            },
             export_jobs: required(name::SQS_EXPORT_JOBS_URL)?,
             download_tasks: required(name::SQS_DOWNLOAD_TASKS_URL)?,
             export_jobs_dlq: optional(name::SQS_EXPORT_JOBS_DLQ_URL),

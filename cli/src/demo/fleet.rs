@@ -79,15 +79,19 @@ impl Recipe {
         let binary = binary.or_else(beside).unwrap_or_default();
         if !binary.is_file() {
             let binary = binary.display();
-            bail!("there is no consumer at {binary}: build it with `cargo build -p exportpool-consumer`, or give --consumer PATH");
+            bail!(
+                "there is no consumer at {binary}: build it with `cargo build -p exportpool-consumer`, or give --consumer PATH"
+            );
         }
-        fs::create_dir_all(&logs).with_context(|| format!("the folder {} for logs cannot be made", logs.display()))?;
+        fs::create_dir_all(&logs)
+            .with_context(|| format!("the folder {} for logs cannot be made", logs.display()))?;
         Ok(Self { binary, variables, logs })
     }
 
     fn start(&self, name: &str, port: u16) -> anyhow::Result<Child> {
         let path = self.logs.join(format!("{name}.log"));
-        let log = File::create(&path).with_context(|| format!("the log {} cannot be written", path.display()))?;
+        let log =
+            File::create(&path).with_context(|| format!("the log {} cannot be written", path.display()))?;
         let mut command = Command::new(&self.binary);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
         command.env_remove(name::S3_PREFIX).envs(self.variables.iter().cloned());
@@ -169,7 +173,9 @@ impl Fleet {
     }
 
     fn stop_idlest(&mut self) {
-        let busy = |member: &Member| member.report.as_ref().map_or(0, |report| report.slots.busy + report.gauges.waiting);
+        let busy = |member: &Member| {
+            member.report.as_ref().map_or(0, |report| report.slots.busy + report.gauges.waiting)
+        };
         let candidates = self.members.iter_mut().filter(|member| !member.terminating);
         if let Some(victim) = candidates.min_by_key(|member| busy(member)) {
             victim.terminating = true;

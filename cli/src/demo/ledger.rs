@@ -73,12 +73,18 @@ pub(super) async fn read(target: &Target, prefix: &str) -> anyhow::Result<Leavin
     Ok(Leavings {
         versions: versions(&s3, &target.bucket, prefix).await.context("listing the bucket")?,
         open_uploads: open_uploads(&s3, &target.bucket, prefix).await.context("listing open uploads")?,
-        table: table(&aws_sdk_dynamodb::Client::new(&config), &target.table, prefix).await.context("reading the table")?,
+        table: table(&aws_sdk_dynamodb::Client::new(&config), &target.table, prefix)
+            .await
+            .context("reading the table")?,
         dead_letters,
     })
 }
 
-async fn versions(s3: &aws_sdk_s3::Client, bucket: &str, prefix: &str) -> anyhow::Result<BTreeMap<String, u64>> {
+async fn versions(
+    s3: &aws_sdk_s3::Client,
+    bucket: &str,
+    prefix: &str,
+) -> anyhow::Result<BTreeMap<String, u64>> {
     let mut versions = BTreeMap::new();
     let (mut key, mut version) = (None, None);
     loop {
@@ -143,7 +149,11 @@ impl Table {
 }
 
 /// Reads dead letters without deleting them: they become visible again.
-async fn read_dead_letters(sqs: &aws_sdk_sqs::Client, url: &str, into: &mut DeadLetters) -> anyhow::Result<()> {
+async fn read_dead_letters(
+    sqs: &aws_sdk_sqs::Client,
+    url: &str,
+    into: &mut DeadLetters,
+) -> anyhow::Result<()> {
     const HIDDEN_SECONDS: i32 = 60;
     loop {
         let request = sqs.receive_message().queue_url(url).max_number_of_messages(10);

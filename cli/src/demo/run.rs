@@ -9,10 +9,7 @@ use std::{
 use anyhow::Context;
 use exportpool_consumer::config::Config;
 use exportpool_contract::environment as name;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time,
-};
+use tokio::time;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -30,6 +27,7 @@ use crate::{
     aws::run::environment,
     load::{self, Accepted, Pace},
     monitor::sample::QueueReading,
+    stop,
 };
 
 /// How often the controller takes a turn.
@@ -61,6 +59,7 @@ async fn play(args: &Args, stage: &Stage) -> anyhow::Result<ExitCode> {
     let mut fleet = Fleet::new(Recipe::new(args.consumer.clone(), variables, args.logs.clone())?);
     let mut steering = Steering::new(&stage.target, args.max_replicas, slots, args.drain_time).await?;
     let mut show = Show::open(args.json)?;
+    show.say(&opening(args, &options, slots, stage))?;
     let began_at = millis().0;
     let ended = course(args, stage, &options, &mut fleet, &mut steering, &mut show).await;
     drop(show);
@@ -72,11 +71,25 @@ async fn play(args: &Args, stage: &Stage) -> anyhow::Result<ExitCode> {
     }
     let left = ledger::read(&stage.target, &format!("{}-{}-", options.prefix, options.run)).await?;
     let findings = verify::verify(&stage.target, &options, &left).await?;
-    let course =
-        Course { messages: options.messages, began_at, kills, peak, finally, reports: reports.values().collect() };
+    let course = Course {
+        messages: options.messages,
+        began_at,
+        kills,
+        peak,
+        finally,
+        reports: reports.values().collect(),
+    };
     let summary = Summary::new(&course, &findings);
     tell(args.json, &summary, &findings.problems, &logs.display().to_string())?;
     Ok(if summary.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn opening(args: &Args, options: &load::Options, slots: u32, stage: &Stage) -> String {
+    let endpoint = stage.target.access.endpoint.as_deref().unwrap_or_default();
+    format!(
+        "{} jobs of {} files, consumers of {slots} slots, at most {}; AWS at {endpoint}; queues: visible+in flight",
+        options.messages, options.tasks_per_job, args.max_replicas
+    )
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,13 +109,14 @@ async fn course(
     show: &mut Show,
 ) -> anyhow::Result<Ended> {
     let sqs = aws_sdk_sqs::Client::new(&stage.target.access.resolve().await);
-    let stop = CancellationToken::new();
+    let no_stop = CancellationToken::new();
     let (sent, mut seen) = tokio::sync::watch::channel(Accepted::default());
-    let sending = load::send(&sqs, &stage.target.export_jobs, load::plan(options), Pace::BURST, &stop, |accepted| {
-        sent.send_replace(accepted.clone());
-    });
+    let sending =
+        load::send(&sqs, &stage.target.export_jobs, load::plan(options), Pace::BURST, &no_stop, |accepted| {
+            sent.send_replace(accepted.clone());
+        });
     let mut sending = std::pin::pin!(sending);
-    let mut stopped = std::pin::pin!(interrupted());
+    let mut stopped = std::pin::pin!(stop::asked());
     let mut dice = fastrand::Rng::new();
     let (mut turns, deadline) = (time::interval(TURN_EVERY), Instant::now() + args.timeout);
     turns.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
@@ -186,13 +200,4 @@ fn tell(json: bool, summary: &Summary, problems: &[String], logs: &str) -> io::R
         writeln!(beside, "  the consumers' logs are in {logs}")?;
     }
     Ok(())
-}
-
-/// Ctrl-C, or being asked to end.
-async fn interrupted() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
-    tokio::select! {
-        ctrl_c = tokio::signal::ctrl_c() => if ctrl_c.is_err() { std::future::pending().await },
-        _ = terminate.recv() => {}
-    }
 }

@@ -1,6 +1,6 @@
 //! How it goes: full screen on a terminal, else plain lines.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use crossterm::event::EventStream;
 use futures_util::StreamExt;
@@ -11,7 +11,7 @@ use crate::monitor::{
     draw,
     keys::{self, Wish},
     sample::Depth,
-    screen::Screen,
+    screen::{self, Screen},
     view::{Thresholds, View},
 };
 
@@ -26,8 +26,7 @@ pub(super) enum Show {
 impl Show {
     /// On a terminal the full screen, unless JSON is wanted; lines go to standard error beside JSON.
     pub(super) fn open(json: bool) -> io::Result<Self> {
-        let usable = io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        if usable && !json {
+        if screen::usable() && !json {
             let keys = Box::new(EventStream::new());
             return Ok(Self::Screen { screen: Box::new(Screen::open()?), keys, history: History::default() });
         }
@@ -49,7 +48,7 @@ impl Show {
                     consumers: history.consumers(),
                     thresholds: THRESHOLDS,
                     footer: vec![turn.decision.reason.to_string(), "q quit".into()],
-                    colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+                    colour: screen::colour(),
                 };
                 screen.draw(|frame| draw::draw(frame, frame.area(), &view))
             }
@@ -69,7 +68,9 @@ impl Show {
     pub(super) fn say(&mut self, what: &str) -> io::Result<()> {
         match self {
             Self::Screen { .. } => Ok(()),
-            Self::Lines { out, since, .. } => writeln!(out, "{:>6.1} s  {what}", since.elapsed().as_secs_f64()),
+            Self::Lines { out, since, .. } => {
+                writeln!(out, "{:>6.1} s  {what}", since.elapsed().as_secs_f64())
+            }
         }
     }
 
@@ -81,7 +82,7 @@ impl Show {
                 return;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
@@ -102,7 +103,13 @@ fn settled(report: &exportpool_contract::PodReport) -> u64 {
 }
 
 fn depths(turn: &Turn) -> String {
-    let all = turn.sample.queues.iter().map(|queue| match &queue.depth {
+    // An empty dead-letter queue is how it should be.
+    let shown = turn
+        .sample
+        .queues
+        .iter()
+        .filter(|queue| !queue.dead_letters || queue.depth.as_ref().map_or(1, Depth::total) > 0);
+    let all = shown.map(|queue| match &queue.depth {
         Ok(Depth { visible, in_flight, delayed }) if *delayed > 0 => {
             format!("{} {visible}+{in_flight}+{delayed}", queue.queue)
         }

@@ -31,7 +31,8 @@ impl Stage {
 
     async fn of_our_own() -> anyhow::Result<Self> {
         let router = source::router(source::Options::default());
-        let stand_in = StandIn::start(aws::Options { source: Some(router), ..aws::Options::default() }).await?;
+        let stand_in =
+            StandIn::start(aws::Options { source: Some(router), ..aws::Options::default() }).await?;
         let endpoint = stand_in.endpoint();
         let target = Target::emulator(&endpoint)?;
         make_resources(&target).await?;

@@ -79,7 +79,8 @@ impl Steering {
     }
 
     async fn sample(&mut self, fleet: &Fleet) -> anyhow::Result<Sample> {
-        let addresses = fleet.members.iter().map(|member| Address::parse(&format!("http://127.0.0.1:{}", member.port)));
+        let addresses =
+            fleet.members.iter().map(|member| Address::parse(&format!("http://127.0.0.1:{}", member.port)));
         self.reports.follow(addresses.collect::<Result<_, _>>()?);
         let (at, elapsed) = (chrono::Local::now().fixed_offset(), self.since.elapsed());
         let (queues, consumers) = tokio::join!(self.queues.read(), self.reports.read());

@@ -73,14 +73,19 @@ impl Summary {
             dead_lettered: findings.dead_lettered,
             lost: findings.lost,
             doubled: findings.doubled,
-            redelivered: sum(|report| report.queues.export_jobs.redelivered + report.queues.download_tasks.redelivered),
+            redelivered: sum(|report| {
+                report.queues.export_jobs.redelivered + report.queues.download_tasks.redelivered
+            }),
             handed_over: sum(|report| report.counters.handed_over),
             kills: course.kills,
             peak_replicas: course.peak as u64,
             final_replicas: course.finally as u64,
             seconds: round(seconds),
             throughput_per_second: round((findings.stored + findings.failed) as f64 / seconds.max(0.001)),
-            latency_ms: Latency { p50: quantile(&findings.latencies, 0.5), p99: quantile(&findings.latencies, 0.99) },
+            latency_ms: Latency {
+                p50: quantile(&findings.latencies, 0.5),
+                p99: quantile(&findings.latencies, 0.99),
+            },
             loop_delay_ms: loop_delay(&course.reports),
         }
     }
@@ -93,7 +98,8 @@ impl Summary {
     /// For people.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
-        let verdict = if self.holds() { "every file is there, once" } else { "NOT every file is there, once" };
+        let verdict =
+            if self.holds() { "every file is there, once" } else { "NOT every file is there, once" };
         let mut line = |name: &str, value: String| {
             let _ = writeln!(text, "  {name:<12} {value}");
         };
@@ -104,11 +110,23 @@ impl Summary {
         line("doubled", self.doubled.to_string());
         line("redelivered", self.redelivered.to_string());
         line("handed over", self.handed_over.to_string());
-        line("replicas", format!("0 → {} → {} ({} kills)", self.peak_replicas, self.final_replicas, self.kills));
+        line(
+            "replicas",
+            format!("0 → {} → {} ({} kills)", self.peak_replicas, self.final_replicas, self.kills),
+        );
         line("time", format!("{:.1} s, {:.1} tasks/s", self.seconds, self.throughput_per_second));
-        line("latency", format!("p50 {} ms, p99 {} ms, from queue to recorded", self.latency_ms.p50, self.latency_ms.p99));
+        line(
+            "latency",
+            format!("p50 {} ms, p99 {} ms, from queue to recorded", self.latency_ms.p50, self.latency_ms.p99),
+        );
         let delay = self.loop_delay_ms;
-        line("loop delay", format!("p50 {} ms, p99 {} ms, p99.9 {} ms, max {} ms", delay.p50, delay.p99, delay.p999, delay.max));
+        line(
+            "loop delay",
+            format!(
+                "p50 {} ms, p99 {} ms, p99.9 {} ms, max {} ms",
+                delay.p50, delay.p99, delay.p999, delay.max
+            ),
+        );
         let _ = write!(text, "  {verdict}");
         text
     }
@@ -116,7 +134,11 @@ impl Summary {
 
 fn loop_delay(reports: &[&PodReport]) -> LoopDelay {
     let worst = |micros: fn(&PodReport) -> u64| {
-        round(Duration::from_micros(reports.iter().map(|report| micros(report)).max().unwrap_or(0)).as_secs_f64() * 1e3)
+        round(
+            Duration::from_micros(reports.iter().map(|report| micros(report)).max().unwrap_or(0))
+                .as_secs_f64()
+                * 1e3,
+        )
     };
     LoopDelay {
         p50: worst(|report| report.loop_delay.p50_micros),
@@ -127,7 +149,11 @@ fn loop_delay(reports: &[&PodReport]) -> LoopDelay {
 }
 
 /// The value at a share of sorted values (nearest rank).
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank between 0 and the length")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rank between 0 and the length"
+)]
 fn quantile(sorted: &[u64], share: f64) -> u64 {
     let rank = (sorted.len() as f64 * share).ceil() as usize;
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
@@ -162,8 +188,22 @@ mod tests {
         let course = Course { messages: 1, began_at: 0, kills: 2, peak: 1, finally: 0, reports: vec![] };
         let document = serde_json::to_value(Summary::new(&course, &Findings::default())).unwrap();
         for name in [
-            "messages", "tasks", "stored", "failed", "deadLettered", "lost", "doubled", "redelivered", "handedOver",
-            "kills", "peakReplicas", "finalReplicas", "seconds", "throughputPerSecond", "latencyMs", "loopDelayMs",
+            "messages",
+            "tasks",
+            "stored",
+            "failed",
+            "deadLettered",
+            "lost",
+            "doubled",
+            "redelivered",
+            "handedOver",
+            "kills",
+            "peakReplicas",
+            "finalReplicas",
+            "seconds",
+            "throughputPerSecond",
+            "latencyMs",
+            "loopDelayMs",
         ] {
             assert!(!document[name].is_null(), "{name}");
         }

@@ -46,7 +46,11 @@ pub(super) struct Findings {
 ///
 /// # Errors
 /// A service that does not answer.
-pub(super) async fn verify(target: &Target, options: &load::Options, left: &Leavings) -> anyhow::Result<Findings> {
+pub(super) async fn verify(
+    target: &Target,
+    options: &load::Options,
+    left: &Leavings,
+) -> anyhow::Result<Findings> {
     let mut findings = Findings::default();
     let mut stored = Vec::new();
     for planned in load::plan(options) {
@@ -67,12 +71,12 @@ impl Findings {
         }
     }
 
-    fn lose(&mut self, what: String) {
+    fn lose(&mut self, what: &str) {
         self.lost += 1;
         self.note(format!("lost: {what}"));
     }
 
-    fn double(&mut self, what: String) {
+    fn double(&mut self, what: &str) {
         self.doubled += 1;
         self.note(format!("doubled: {what}"));
     }
@@ -83,7 +87,10 @@ impl Findings {
                 if left.dead_letters.others.contains(&planned.body) {
                     self.dead_lettered += 1;
                 } else {
-                    self.lose(format!("the invalid message of {} is not among the dead letters", planned.job_id));
+                    self.lose(&format!(
+                        "the invalid message of {} is not among the dead letters",
+                        planned.job_id
+                    ));
                 }
             }
             Expected::Tasks(tasks) => {
@@ -115,12 +122,12 @@ impl Findings {
                 self.stored += 1;
                 let wanted = source::checksum(&task.key, task.size);
                 if record.and_then(|record| record.crc64nvme.as_ref()) != Some(&wanted) {
-                    self.double(format!("the record of {} has another checksum than the source", task.key));
+                    self.double(&format!("the record of {} has another checksum than the source", task.key));
                 }
                 match left.versions.get(&task.key) {
                     Some(1) => stored.push(task.clone()),
-                    Some(versions) => self.double(format!("{} was written {versions} times", task.key)),
-                    None => self.lose(format!("{} is recorded as done and is not in the bucket", task.key)),
+                    Some(versions) => self.double(&format!("{} was written {versions} times", task.key)),
+                    None => self.lose(&format!("{} is recorded as done and is not in the bucket", task.key)),
                 }
             }
             Some(TaskState::Failed) if dead => {
@@ -132,7 +139,7 @@ impl Findings {
             }
             state => {
                 counted.failed += u64::from(state == Some(TaskState::Failed));
-                self.lose(format!("{} is neither done nor a dead letter ({state:?})", task.key));
+                self.lose(&format!("{} is neither done nor a dead letter ({state:?})", task.key));
             }
         }
         if let Some((from, to)) = record.and_then(|record| record.enqueued_at.zip(record.settled_at)) {
@@ -144,7 +151,7 @@ impl Findings {
     fn check_job(&mut self, job: &str, counted: Counts, left: &Leavings) {
         let counters = left.table.counts.get(job).copied().unwrap_or_default();
         if counters != counted {
-            self.double(format!("the counters of {job} say {counters:?}, its records {counted:?}"));
+            self.double(&format!("the counters of {job} say {counters:?}, its records {counted:?}"));
         }
         let closed = left.table.jobs.get(job).copied().flatten();
         if !closed.is_some_and(|state| state.as_str().starts_with("done")) {
@@ -172,7 +179,7 @@ impl Findings {
         while let Some(read) = reads.next().await {
             let (same, task) = read?;
             if !same {
-                self.double(format!("{} is not what the source sends", task.key));
+                self.double(&format!("{} is not what the source sends", task.key));
             }
         }
         Ok(())

@@ -22,7 +22,6 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use aws_sdk_sqs::{Client, config::retry::RetryConfig};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use args::Args;
@@ -30,7 +29,7 @@ pub(crate) use pace::Pace;
 pub(crate) use plan::{Options, plan};
 pub(crate) use send::{Accepted, Stopped, send};
 
-use crate::target::Target;
+use crate::{stop, target::Target};
 use tell::Progress;
 
 /// What a shell says of a program that Ctrl-C ended.
@@ -73,14 +72,14 @@ async fn send_or_abandon(
     options: &Options,
     pace: Pace,
 ) -> Option<Accepted> {
-    let stop = CancellationToken::new();
+    let cancel = CancellationToken::new();
     let mut progress = Progress::new(options.messages);
-    let sending = send(client, queue_url, plan(options), pace, &stop, |accepted| progress.tell(accepted));
+    let sending = send(client, queue_url, plan(options), pace, &cancel, |accepted| progress.tell(accepted));
     let signals = async {
-        interrupted().await;
-        stop.cancel();
+        stop::asked().await;
+        cancel.cancel();
         tell::note("stopping when the requests under way are answered; Ctrl-C again to leave them");
-        interrupted().await;
+        stop::asked().await;
     };
     let accepted = tokio::select! {
         accepted = sending => Some(accepted),
@@ -88,15 +87,6 @@ async fn send_or_abandon(
     };
     progress.finish();
     accepted
-}
-
-/// Ctrl-C, or a pod that is asked to end.
-async fn interrupted() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
-    tokio::select! {
-        ctrl_c = tokio::signal::ctrl_c() => if ctrl_c.is_err() { std::future::pending().await },
-        _ = terminate.recv() => {}
-    }
 }
 
 fn outcome(accepted: Accepted, target: &Target) -> anyhow::Result<ExitCode> {
