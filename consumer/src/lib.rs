@@ -7,6 +7,7 @@
 pub mod admit;
 pub mod aws;
 pub mod config;
+pub mod event;
 pub mod fail;
 pub mod message;
 pub mod observe;

@@ -3,7 +3,7 @@
 use std::{net::TcpListener, process::ExitCode};
 
 use exportpool_consumer::{
-    aws::connect::AwsPorts,
+    aws::ports::AwsPorts,
     config::{Config, EXIT_CONFIG},
     observe::{self, report::Identity},
     run::{self, Settings},

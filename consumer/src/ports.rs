@@ -350,3 +350,26 @@ pub trait Source {
     /// Asks for a file; answers when the head is here.
     async fn fetch(&self, request: &Request) -> Result<(SourceHead, Self::Body), TaskFault>;
 }
+
+/// Makes ports for the thread that asks: each runtime builds its own clients, and they die with it.
+pub trait Ports: Clone + Send + Sync + 'static {
+    /// SQS.
+    type Queue: Queue + 'static;
+    /// S3.
+    type Store: ObjectStore + 'static;
+    /// DynamoDB.
+    type Ledger: Ledger + 'static;
+    /// Where files come from.
+    type Source: Source + 'static;
+    /// For the link thread.
+    fn queue(&self) -> Self::Queue;
+    /// For a worker, and for the record thread to look at.
+    fn store(&self) -> Self::Store;
+    /// For any thread but main and link.
+    fn ledger(&self) -> Self::Ledger;
+    /// For a worker.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    fn source(&self) -> anyhow::Result<Self::Source>;
+}

@@ -9,9 +9,9 @@ use std::{cell::Cell, rc::Rc};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
+    event::Event,
     fail::{AwsFault, AwsKind, Reason, dead_letter},
     message::{Carrier, LeaseId, QueueName, Received, Task, TaskNo},
-    place::Event,
     poll::{Link, SendFault},
     ports::{Ledger, Outbox, Outgoing},
 };

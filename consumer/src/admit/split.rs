@@ -6,9 +6,9 @@ use futures_util::future::try_join_all;
 
 use super::{Desk, Refusal, parse::Job};
 use crate::{
+    event::Event,
     fail::{AwsFault, dead_letter},
     message::{Carrier, LeaseId, QueueName, Received, Task},
-    place::Event,
     ports::{JobClaim, JobOpening, Ledger, Outbox},
 };
 

@@ -4,5 +4,6 @@ pub mod connect;
 mod credentials;
 pub mod dynamodb;
 pub mod fault;
+pub mod ports;
 pub mod s3;
 pub mod sqs;

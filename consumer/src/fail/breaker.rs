@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{fail::AwsFault, place::event::Resource};
+use crate::{event::Resource, fail::AwsFault};
 
 /// Whether work may be taken on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

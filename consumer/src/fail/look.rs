@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::{sync::mpsc, time};
 
 use super::AwsFault;
-use crate::place::{Event, event::Resource};
+use crate::event::{Event, Resource};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);

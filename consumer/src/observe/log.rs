@@ -6,8 +6,8 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::{
     config::LogFormat,
+    event::{Settlement, WorkResult},
     message::Task,
-    place::{WorkResult, event::Settlement},
     work::fetch::request::public_url,
 };
 

@@ -7,13 +7,13 @@ use std::{
 
 use crate::{
     config::Pool,
+    event::{Command, Event, Resource, Settlement, WorkResult, WorkerId},
     fail::{
         AwsFault,
         breaker::{Allowance, Breaker},
     },
     message::{LeaseId, QueueName, Received, Task, TaskNo},
     place::{
-        event::{Command, Event, Resource, Settlement, WorkResult, WorkerId},
         fairness::Waiting,
         intake::{self, InHand, Polls},
         leases::Leases,

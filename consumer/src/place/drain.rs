@@ -3,8 +3,9 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
+    event::Command,
     message::{Carrier, LeaseId},
-    place::{desk::Desk, event::Command},
+    place::desk::Desk,
 };
 
 impl Desk {

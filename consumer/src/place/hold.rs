@@ -6,8 +6,9 @@ use std::{
 };
 
 use crate::{
+    event::Command,
     message::{LeaseId, QueueName},
-    place::{desk::Desk, event::Command},
+    place::desk::Desk,
     ports::Entry,
 };
 

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::{config::Pool, message::QueueName};
+use crate::{config::Pool, event::Receive, message::QueueName};
 
 /// SQS answers at most ten messages (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html>).
 pub const MAX_RECEIVE: usize = 10;
@@ -51,17 +51,6 @@ pub struct InHand {
     pub jobs: usize,
     /// Mean time of a task on a slot, once learned.
     pub service: Option<Duration>,
-}
-
-/// A receive to begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Receive {
-    /// From where.
-    pub queue: QueueName,
-    /// At most this many, 1 to 10.
-    pub max: usize,
-    /// Wait this long for the first.
-    pub wait: Duration,
 }
 
 /// Tasks that may wait: what is expected to start within five seconds, before that is learned one a slot, and

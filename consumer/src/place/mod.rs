@@ -3,7 +3,6 @@
 
 pub mod desk;
 mod drain;
-pub mod event;
 pub mod fairness;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -16,4 +15,3 @@ mod tests;
 mod view;
 
 pub use desk::Desk;
-pub use event::{Command, Event, WorkResult};

@@ -5,9 +5,9 @@ use std::time::Duration;
 use exportpool_contract::report::{ByQueue, Counters, QueueCounters};
 
 use crate::{
+    event::{Settlement, WorkResult},
     fail::{AwsFault, TaskFault},
     message::QueueName,
-    place::event::{Settlement, WorkResult},
 };
 
 /// Counters since the start.

@@ -3,14 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Command, Desk, Event, WorkResult,
+    Desk,
     desk::Rules,
-    event::{Resource, Settlement, WorkerId},
     fixture::{received, task},
-    intake::Receive,
 };
 use crate::{
     config::Pool,
+    event::{Command, Event, Receive, Resource, Settlement, WorkResult, WorkerId},
     fail::{AwsFault, AwsKind, Reason, TaskFault},
     message::{Carrier, LeaseId, QueueName, Received, Stored, Task, TaskNo},
     ports::{Claimed, Entry},

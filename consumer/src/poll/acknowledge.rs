@@ -7,9 +7,9 @@ use tokio::{sync::mpsc, time};
 
 use super::{batch::batching, each, now};
 use crate::{
+    event::Event,
     fail::{AwsFault, AwsKind},
     message::{LeaseId, QueueName, Receipt},
-    place::Event,
     ports::{Entry, Queue},
 };
 

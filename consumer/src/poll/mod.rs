@@ -15,9 +15,9 @@ use tokio::{
 };
 
 use crate::{
+    event::{Event, Receive, Resource},
     fail::{AwsFault, look::until_reachable},
     message::{LeaseId, QueueName, Receipt},
-    place::{Event, event::Resource, intake::Receive},
     ports::{Entry, Outbox, Outgoing, Queue},
 };
 

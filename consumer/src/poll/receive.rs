@@ -5,8 +5,8 @@ use std::{rc::Rc, time::Duration};
 use tokio::{sync::mpsc, time};
 
 use crate::{
+    event::{Event, Receive},
     fail::{AwsFault, AwsKind},
-    place::{Event, intake::Receive},
     ports::Queue,
 };
 

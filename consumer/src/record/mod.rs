@@ -10,9 +10,9 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    event::{Event, Resource, WorkResult},
     fail::look::until_reachable,
     message::{Task, TaskNo},
-    place::{Event, WorkResult, event::Resource},
     poll::Link,
     ports::{Ledger, ObjectStore},
 };

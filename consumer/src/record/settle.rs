@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::commit::{Committer, patiently};
 use crate::{
+    event::{Settlement, WorkResult},
     fail::{AwsFault, Reason, TaskFault, dead_letter, fault_delay, retry_delay},
     message::{Carrier, QueueName, Stored, Task},
     observe::log::{Line, tell},
-    place::{WorkResult, event::Settlement},
     poll::{Link, SendFault},
     ports::{Claimed, Ending, Ledger, Outbox, Outgoing, Recorded, Settling},
 };

@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::worker::Assignment;
 use crate::{
+    event::{Event, WorkerId},
     message::{Task, TaskNo},
-    place::{Event, event::WorkerId},
 };
 
 /// What a worker thread runs. Called on the new thread.

@@ -16,9 +16,9 @@ use super::{
 };
 use crate::{
     admit::parse::task_digest,
+    event::WorkResult,
     fail::{Reason, TaskFault},
     message::{Stored, Task},
-    place::WorkResult,
     ports::{Claim, ClaimAsk, Claimed, Ledger, ObjectStore, Owner, Place, Request, Source},
 };
 

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::task::Bench;
 use crate::{
+    event::{Event, WorkResult},
     message::{Task, TaskNo},
-    place::{Event, WorkResult},
     ports::{Ledger, ObjectStore, Source},
 };
 

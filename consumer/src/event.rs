@@ -1,11 +1,10 @@
-//! What the desk is told, and what it wants done.
+//! What goes between the threads: what main is told, and what it wants done.
 
 use std::time::{Duration, Instant};
 
 use crate::{
     fail::{AwsFault, TaskFault},
     message::{LeaseId, QueueName, Receipt, Received, Stored, Task, TaskNo},
-    place::intake::Receive,
     ports::{Claimed, Entry},
 };
 
@@ -184,6 +183,17 @@ pub enum Event {
         /// How it fared.
         entry: Entry,
     },
+}
+
+/// A receive to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receive {
+    /// From where.
+    pub queue: QueueName,
+    /// At most this many, 1 to 10.
+    pub max: usize,
+    /// Wait this long for the first.
+    pub wait: Duration,
 }
 
 /// What the desk wants done.

@@ -7,67 +7,29 @@
 //! observe  port 3000
 //! ```
 
-use std::{
-    rc::Rc,
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+mod threads;
+
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use tokio::{
-    net::TcpListener,
-    sync::{mpsc, oneshot},
-    time,
-};
+use tokio::{sync::mpsc, time};
 
 use crate::{
-    admit::{self, Admission},
+    admit::Admission,
     config::{Config, Pool},
+    event::{Command, Event, Resource, WorkerId},
     observe::{
         board::{Board, Loop},
-        http,
-        loop_delay::{DelayProbe, ring},
+        loop_delay::DelayProbe,
         report::{self, Identity},
     },
-    place::{
-        Command, Desk, Event,
-        desk::Rules,
-        event::{Resource, WorkerId},
-    },
-    poll::{self, Link, LinkCommand},
-    ports::{Ledger, ObjectStore, Queue, Source},
-    record::{self, RecordCommand},
-    work::{
-        budget::Budget,
-        pool::Crew,
-        task::{Bench, TaskRules},
-        worker::{self, on_this_thread},
-    },
+    place::{Desk, desk::Rules},
+    poll::{Link, LinkCommand},
+    ports::Ports,
+    record::RecordCommand,
+    work::{pool::Crew, task::TaskRules, worker::on_this_thread},
 };
-
-/// Makes ports for the thread that asks: each runtime builds its own clients, and they die with it.
-pub trait Ports: Clone + Send + Sync + 'static {
-    /// SQS.
-    type Queue: Queue + 'static;
-    /// S3.
-    type Store: ObjectStore + 'static;
-    /// DynamoDB.
-    type Ledger: Ledger + 'static;
-    /// Where files come from.
-    type Source: Source + 'static;
-    /// For the link thread.
-    fn queue(&self) -> Self::Queue;
-    /// For a worker, and for the record thread to look at.
-    fn store(&self) -> Self::Store;
-    /// For any thread but main and link.
-    fn ledger(&self) -> Self::Ledger;
-    /// For a worker.
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    fn source(&self) -> anyhow::Result<Self::Source>;
-}
+use threads::{start_admit, start_link, start_observe, start_record, worker_main};
 
 /// What the main thread needs of the configuration.
 #[derive(Debug, Clone)]
@@ -105,7 +67,6 @@ impl From<&Config> for Settings {
 const CANCEL_BEFORE: Duration = Duration::from_secs(10);
 /// How often the board is told how main is.
 const SAY_EVERY: Duration = Duration::from_millis(100);
-const LINK_BEAT_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs a consumer until `stop` resolves and everything in hand is settled or given back.
 ///
@@ -294,112 +255,4 @@ fn now() -> Instant {
 
 async fn until(instant: Instant) {
     time::sleep_until(instant.into()).await;
-}
-
-type Thread = thread::JoinHandle<()>;
-
-fn spawn<F: Future<Output = ()>>(
-    name: &str,
-    main: impl FnOnce() -> F + Send + 'static,
-) -> anyhow::Result<Thread> {
-    let of = name.to_owned();
-    let run = move || {
-        if let Err(error) = on_this_thread(async { main().await }) {
-            tracing::error!(thread = of, %error, "a runtime cannot be made");
-        }
-    };
-    thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(run)
-        .with_context(|| format!("the thread {name} cannot be started"))
-}
-
-fn start_link<P: Ports>(
-    ports: &P,
-    settings: &Settings,
-    events: &mpsc::UnboundedSender<Event>,
-    board: &Board,
-) -> anyhow::Result<(Link, Thread)> {
-    let (link, commands) = Link::new();
-    let (ports, events, board, visibility) =
-        (ports.clone(), events.clone(), board.clone(), settings.visibility);
-    let thread = spawn("link", move || async move {
-        let beats = tokio::task::spawn_local(async move {
-            loop {
-                board.beat(Loop::Link, now());
-                time::sleep(LINK_BEAT_EVERY).await;
-            }
-        });
-        poll::run(Rc::new(ports.queue()), visibility, commands, events).await;
-        beats.abort();
-    })?;
-    Ok((link, thread))
-}
-
-fn start_admit<P: Ports>(
-    ports: &P,
-    link: Link,
-    events: &mpsc::UnboundedSender<Event>,
-) -> anyhow::Result<(mpsc::UnboundedSender<Admission>, Thread)> {
-    let (admit, admissions) = mpsc::unbounded_channel();
-    let (ports, events) = (ports.clone(), events.clone());
-    let thread = spawn("admit", move || async move {
-        admit::Desk::new(ports.ledger(), link, events).run(admissions).await;
-    })?;
-    Ok((admit, thread))
-}
-
-fn start_record<P: Ports>(
-    ports: &P,
-    settings: &Settings,
-    link: Link,
-    events: &mpsc::UnboundedSender<Event>,
-) -> anyhow::Result<(mpsc::UnboundedSender<RecordCommand>, Thread)> {
-    let (record, commands) = mpsc::unbounded_channel();
-    let (ports, events, max_attempts) = (ports.clone(), events.clone(), settings.task.max_attempts);
-    let thread = spawn("record", move || async move {
-        record::run(ports.store(), ports.ledger(), link, max_attempts, commands, events).await;
-    })?;
-    Ok((record, thread))
-}
-
-fn start_observe(
-    listener: std::net::TcpListener,
-    board: Board,
-    ringer: mpsc::Sender<Instant>,
-) -> anyhow::Result<(oneshot::Sender<()>, Thread)> {
-    let (stop, stopped) = oneshot::channel();
-    listener.set_nonblocking(true).context("the HTTP port")?;
-    let thread = spawn("observe", move || async move {
-        tokio::task::spawn_local(ring(ringer));
-        match TcpListener::from_std(listener) {
-            Ok(listener) => http::serve(listener, board, stopped).await,
-            Err(error) => tracing::error!(%error, "the HTTP port cannot be served"),
-        }
-    })?;
-    Ok((stop, thread))
-}
-
-fn worker_main<P: Ports>(
-    ports: P,
-    settings: &Settings,
-    events: &mpsc::UnboundedSender<Event>,
-) -> Arc<crate::work::pool::WorkerMain> {
-    let (events, budget, rules) =
-        (events.clone(), Budget::new(settings.memory_budget), settings.task.clone());
-    Arc::new(move |assignments| {
-        let (ports, events, budget, rules) = (ports.clone(), events.clone(), budget.clone(), rules.clone());
-        let ran = on_this_thread(async move {
-            match ports.source() {
-                Ok(source) => {
-                    let bench = Bench { store: ports.store(), ledger: ports.ledger(), source, budget, rules };
-                    worker::run(bench, assignments, events).await;
-                }
-                Err(error) => tracing::error!(%error, "a worker cannot make its HTTP client"),
-            }
-        });
-        if let Err(error) = ran {
-            tracing::error!(%error, "a worker's runtime cannot be made");
-        }
-    })
 }

@@ -1,0 +1,200 @@
+//! Reads single variables, each checked.
+
+use std::{fs, io::IsTerminal, ops::RangeInclusive, str::FromStr, time::Duration};
+
+use exportpool_contract::{ObjectKey, environment as name};
+use ipnet::IpNet;
+
+use super::{ConfigError, LogFormat, PerHost, Pool};
+use crate::{
+    aws::connect::{Access, AccessKey},
+    work::store::MIN_PART_BYTES,
+};
+
+const MIB: u64 = 1024 * 1024;
+
+pub(super) struct Variables<'a>(pub(super) &'a dyn Fn(&str) -> Option<String>);
+
+impl Variables<'_> {
+    pub(super) fn optional(&self, name: &str) -> Option<String> {
+        (self.0)(name).filter(|value| !value.is_empty())
+    }
+
+    pub(super) fn text(&self, name: &'static str, allowed: &'static str) -> Result<String, ConfigError> {
+        self.optional(name).ok_or(ConfigError::Missing { name, allowed })
+    }
+
+    pub(super) fn number<N>(
+        &self,
+        name: &'static str,
+        range: RangeInclusive<N>,
+        default: N,
+    ) -> Result<N, ConfigError>
+    where
+        N: FromStr + PartialOrd + std::fmt::Display,
+    {
+        let Some(value) = self.optional(name) else { return Ok(default) };
+        value.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| ConfigError::Invalid {
+            name,
+            allowed: format!("a whole number from {} to {}", range.start(), range.end()),
+            value,
+        })
+    }
+
+    pub(super) fn seconds(
+        &self,
+        name: &'static str,
+        range: RangeInclusive<u64>,
+        default: u64,
+    ) -> Result<Duration, ConfigError> {
+        self.number(name, range, default).map(Duration::from_secs)
+    }
+
+    pub(super) fn access(&self) -> Result<Access, ConfigError> {
+        let key = match (self.optional(name::AWS_ACCESS_KEY_ID), self.optional(name::AWS_SECRET_ACCESS_KEY)) {
+            (Some(id), Some(secret)) => {
+                Some(AccessKey { id, secret, session_token: self.optional("AWS_SESSION_TOKEN") })
+            }
+            (None, None) => None,
+            (Some(_), None) => return Err(missing_half(name::AWS_SECRET_ACCESS_KEY)),
+            (None, Some(_)) => return Err(missing_half(name::AWS_ACCESS_KEY_ID)),
+        };
+        let region = self.text(name::AWS_REGION, "a region such as eu-west-1")?;
+        Ok(Access { region, endpoint: self.endpoint()?, key })
+    }
+
+    pub(super) fn endpoint(&self) -> Result<Option<String>, ConfigError> {
+        let Some(value) = self.optional(name::AWS_ENDPOINT) else { return Ok(None) };
+        if is_http_url(&value) {
+            return Ok(Some(value));
+        }
+        let allowed = "a URL such as http://127.0.0.1:4566".into();
+        Err(ConfigError::Invalid { name: name::AWS_ENDPOINT, value, allowed })
+    }
+
+    pub(super) fn queue_url(&self, name: &'static str) -> Result<String, ConfigError> {
+        self.optional_queue_url(name)?
+            .ok_or(ConfigError::Missing { name, allowed: "the URL of a standard SQS queue" })
+    }
+
+    pub(super) fn optional_queue_url(&self, name: &'static str) -> Result<Option<String>, ConfigError> {
+        let Some(value) = self.optional(name) else { return Ok(None) };
+        let allowed = if !is_http_url(&value) {
+            "the URL of a queue such as https://sqs.eu-west-1.amazonaws.com/123456789012/export-jobs"
+        } else if value.ends_with(".fifo") {
+            "a standard queue; FIFO queues are not supported (order is not kept by a pool of workers)"
+        } else {
+            return Ok(Some(value));
+        };
+        Err(ConfigError::Invalid { name, value, allowed: allowed.into() })
+    }
+
+    pub(super) fn prefix(&self) -> Result<Option<String>, ConfigError> {
+        let Some(value) = self.optional(name::S3_PREFIX) else { return Ok(None) };
+        let trimmed = value.trim_end_matches('/');
+        match ObjectKey::new(trimmed) {
+            Ok(_) => Ok(Some(trimmed.to_owned())),
+            Err(why) => Err(ConfigError::Invalid {
+                name: name::S3_PREFIX,
+                allowed: format!("a relative prefix of keys, such as exports/2026 ({why})"),
+                value,
+            }),
+        }
+    }
+
+    pub(super) fn pool(&self) -> Result<Pool, ConfigError> {
+        Ok(Pool {
+            workers: self.number(name::WORKER_POOL_SIZE, 1..=256, 4)?,
+            tasks_per_worker: self.number(name::TASKS_PER_WORKER, 1..=64, 1)?,
+            max_jobs: self.number(name::MAX_CONCURRENT_JOBS, 1..=10_000, 20)?,
+            max_waiting: self.number(name::MAX_QUEUE_SIZE, 0..=100_000, 100)?,
+        })
+    }
+
+    /// Draining may take a task's whole time, and what comes before and after it.
+    pub(super) fn grace(&self, task_timeout: Duration) -> Result<Duration, ConfigError> {
+        let least = task_timeout.as_secs() + 35;
+        let value = self.optional(name::SHUTDOWN_GRACE_SECONDS);
+        self.seconds(name::SHUTDOWN_GRACE_SECONDS, least..=86_400, least + 15).map_err(|_| {
+            ConfigError::Invalid {
+                name: name::SHUTDOWN_GRACE_SECONDS,
+                value: value.unwrap_or_default(),
+                allowed: format!("a whole number from {least} (20 + TASK_TIMEOUT_SECONDS + 15) to 86400"),
+            }
+        })
+    }
+
+    pub(super) fn memory_budget(&self, pool: Pool) -> Result<u64, ConfigError> {
+        let default = cgroup_limit().map_or(512, |limit| (limit / 2 / MIB).max(1));
+        let mib = self.number(name::MEMORY_BUDGET_MIB, 1..=1_048_576, default)?;
+        let slots = pool.slots() as u64;
+        let least = (slots * MIN_PART_BYTES).div_ceil(MIB);
+        if mib >= least {
+            return Ok(mib * MIB);
+        }
+        Err(ConfigError::Invalid {
+            name: name::MEMORY_BUDGET_MIB,
+            value: mib.to_string(),
+            allowed: format!(
+                "at least {least} MiB for {slots} slots of {} MiB each; raise it, or lower WORKER_POOL_SIZE ({}) \
+                 or TASKS_PER_WORKER ({})",
+                MIN_PART_BYTES / MIB,
+                pool.workers,
+                pool.tasks_per_worker
+            ),
+        })
+    }
+
+    pub(super) fn per_host(&self) -> Result<PerHost, ConfigError> {
+        let rate = self.number(name::PER_HOST_RATE, 0..=100_000, 0)?;
+        let concurrency = self.number(name::PER_HOST_CONCURRENCY, 1..=10_000, 16)?;
+        Ok(PerHost { concurrency, rate: (rate > 0).then_some(rate) })
+    }
+
+    pub(super) fn networks(&self) -> Result<Vec<IpNet>, ConfigError> {
+        let value = self.optional(name::EXPORT_ALLOWED_NETWORKS).unwrap_or_default();
+        let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts.map(str::parse::<IpNet>).collect::<Result<_, _>>().map_err(|_| ConfigError::Invalid {
+            name: name::EXPORT_ALLOWED_NETWORKS,
+            value: value.clone(),
+            allowed: "networks in CIDR notation, comma-separated, such as 10.0.0.0/8,::1/128".into(),
+        })
+    }
+
+    pub(super) fn log_format(&self) -> Result<LogFormat, ConfigError> {
+        match self.optional(name::LOG_FORMAT).as_deref() {
+            Some("human") => Ok(LogFormat::Human),
+            None if std::io::stdout().is_terminal() => Ok(LogFormat::Human),
+            Some("json") | None => Ok(LogFormat::Json),
+            Some(value) => Err(ConfigError::Invalid {
+                name: name::LOG_FORMAT,
+                value: value.into(),
+                allowed: "json or human".into(),
+            }),
+        }
+    }
+
+    pub(super) fn record_ttl(&self) -> Result<Option<Duration>, ConfigError> {
+        let days: u64 = self.number(name::RECORD_TTL_DAYS, 0..=36_500, 0)?;
+        Ok((days > 0).then(|| Duration::from_secs(days * 86_400)))
+    }
+}
+
+fn missing_half(name: &'static str) -> ConfigError {
+    ConfigError::Missing {
+        name,
+        allowed: "set together with its other half, or neither (the default chain is used)",
+    }
+}
+
+fn is_http_url(value: &str) -> bool {
+    url::Url::parse(value).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+/// The memory limit of our cgroup, v2 or v1; `None` without one.
+fn cgroup_limit() -> Option<u64> {
+    const UNLIMITED_V1: u64 = 1 << 60;
+    let files = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+    let read = |file| fs::read_to_string(file).ok()?.trim().parse().ok();
+    files.into_iter().find_map(read).filter(|limit: &u64| *limit < UNLIMITED_V1)
+}

@@ -1,0 +1,145 @@
+//! Starting the threads: each has a single-threaded runtime, and clients of its own.
+
+use std::{
+    rc::Rc,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, oneshot},
+    time,
+};
+
+use super::Settings;
+use crate::{
+    admit::{self, Admission},
+    event::Event,
+    observe::{
+        board::{Board, Loop},
+        http,
+        loop_delay::ring,
+    },
+    poll::{self, Link},
+    ports::Ports,
+    record::{self, RecordCommand},
+    work::{
+        budget::Budget,
+        pool::WorkerMain,
+        task::Bench,
+        worker::{self, on_this_thread},
+    },
+};
+
+const LINK_BEAT_EVERY: Duration = Duration::from_secs(1);
+
+pub(super) type Thread = thread::JoinHandle<()>;
+
+fn spawn<F: Future<Output = ()>>(
+    name: &str,
+    main: impl FnOnce() -> F + Send + 'static,
+) -> anyhow::Result<Thread> {
+    let of = name.to_owned();
+    let run = move || {
+        if let Err(error) = on_this_thread(async { main().await }) {
+            tracing::error!(thread = of, %error, "a runtime cannot be made");
+        }
+    };
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .with_context(|| format!("the thread {name} cannot be started"))
+}
+
+pub(super) fn start_link<P: Ports>(
+    ports: &P,
+    settings: &Settings,
+    events: &mpsc::UnboundedSender<Event>,
+    board: &Board,
+) -> anyhow::Result<(Link, Thread)> {
+    let (link, commands) = Link::new();
+    let (ports, events, board, visibility) =
+        (ports.clone(), events.clone(), board.clone(), settings.visibility);
+    let thread = spawn("link", move || async move {
+        let beats = tokio::task::spawn_local(async move {
+            loop {
+                board.beat(Loop::Link, Instant::now());
+                time::sleep(LINK_BEAT_EVERY).await;
+            }
+        });
+        poll::run(Rc::new(ports.queue()), visibility, commands, events).await;
+        beats.abort();
+    })?;
+    Ok((link, thread))
+}
+
+pub(super) fn start_admit<P: Ports>(
+    ports: &P,
+    link: Link,
+    events: &mpsc::UnboundedSender<Event>,
+) -> anyhow::Result<(mpsc::UnboundedSender<Admission>, Thread)> {
+    let (admit, admissions) = mpsc::unbounded_channel();
+    let (ports, events) = (ports.clone(), events.clone());
+    let thread = spawn("admit", move || async move {
+        admit::Desk::new(ports.ledger(), link, events).run(admissions).await;
+    })?;
+    Ok((admit, thread))
+}
+
+pub(super) fn start_record<P: Ports>(
+    ports: &P,
+    settings: &Settings,
+    link: Link,
+    events: &mpsc::UnboundedSender<Event>,
+) -> anyhow::Result<(mpsc::UnboundedSender<RecordCommand>, Thread)> {
+    let (record, commands) = mpsc::unbounded_channel();
+    let (ports, events, max_attempts) = (ports.clone(), events.clone(), settings.task.max_attempts);
+    let thread = spawn("record", move || async move {
+        record::run(ports.store(), ports.ledger(), link, max_attempts, commands, events).await;
+    })?;
+    Ok((record, thread))
+}
+
+pub(super) fn start_observe(
+    listener: std::net::TcpListener,
+    board: Board,
+    ringer: mpsc::Sender<Instant>,
+) -> anyhow::Result<(oneshot::Sender<()>, Thread)> {
+    let (stop, stopped) = oneshot::channel();
+    listener.set_nonblocking(true).context("the HTTP port")?;
+    let thread = spawn("observe", move || async move {
+        tokio::task::spawn_local(ring(ringer));
+        match TcpListener::from_std(listener) {
+            Ok(listener) => http::serve(listener, board, stopped).await,
+            Err(error) => tracing::error!(%error, "the HTTP port cannot be served"),
+        }
+    })?;
+    Ok((stop, thread))
+}
+
+pub(super) fn worker_main<P: Ports>(
+    ports: P,
+    settings: &Settings,
+    events: &mpsc::UnboundedSender<Event>,
+) -> Arc<WorkerMain> {
+    let (events, budget, rules) =
+        (events.clone(), Budget::new(settings.memory_budget), settings.task.clone());
+    Arc::new(move |assignments| {
+        let (ports, events, budget, rules) = (ports.clone(), events.clone(), budget.clone(), rules.clone());
+        let ran = on_this_thread(async move {
+            match ports.source() {
+                Ok(source) => {
+                    let bench = Bench { store: ports.store(), ledger: ports.ledger(), source, budget, rules };
+                    worker::run(bench, assignments, events).await;
+                }
+                Err(error) => tracing::error!(%error, "a worker cannot make its HTTP client"),
+            }
+        });
+        if let Err(error) = ran {
+            tracing::error!(%error, "a worker's runtime cannot be made");
+        }
+    })
+}
