@@ -41,10 +41,12 @@ impl AwsPorts {
     /// Ports of a configuration. Nothing is sent yet.
     ///
     /// # Errors
-    /// When no runtime can be made to resolve the credentials' source.
-    pub fn new(config: &Config, instance: &str) -> std::io::Result<Self> {
+    /// When no runtime can be made, or no HTTP client: better here once than on every worker.
+    pub fn new(config: &Config, instance: &str) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let sdk = runtime.block_on(config.access.resolve());
+        let hosts = Hosts::new(config.per_host);
+        runtime.block_on(async { HttpSource::new(hosts.clone(), &config.allowed_networks) })?;
         let (refresher, from_link) = sdk.credentials_provider().map(shared).unzip();
         let mut builder = sdk.into_builder();
         builder.set_credentials_provider(from_link.map(SharedCredentialsProvider::new));
@@ -59,7 +61,7 @@ impl AwsPorts {
             instance: instance.to_owned(),
             ttl: config.record_ttl,
             known: KnownShards::default(),
-            hosts: Hosts::new(config.per_host),
+            hosts,
             allowed: config.allowed_networks.clone(),
         })
     }

@@ -1,7 +1,7 @@
 //! Stops the intake while something we need is unavailable, so that our own faults never cost a message an
 //! attempt, and lets one message at a time try whether it is mended.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::{event::Resource, fail::AwsFault};
 
@@ -19,29 +19,28 @@ pub enum Allowance {
 /// The breaker. It starts open: nothing is taken before queues, bucket and table have answered.
 #[derive(Debug)]
 pub struct Breaker {
-    waiting_for: BTreeSet<Resource>,
+    /// What does not answer, and why, when that is known.
+    waiting_for: BTreeMap<Resource, Option<AwsFault>>,
     trying: bool,
-    fault: Option<AwsFault>,
 }
 
 impl Default for Breaker {
     fn default() -> Self {
-        Self { waiting_for: Resource::ALL.into(), trying: false, fault: None }
+        Self { waiting_for: Resource::ALL.map(|resource| (resource, None)).into(), trying: false }
     }
 }
 
 impl Breaker {
     /// A fault of ours. Answers whether the resource is to be looked at: not if somebody looks already.
     pub fn trip(&mut self, resource: Resource, fault: AwsFault) -> bool {
-        self.fault = Some(fault);
         self.trying = true;
-        self.waiting_for.insert(resource)
+        self.waiting_for.insert(resource, Some(fault)).is_none()
     }
 
     /// Why a resource that is looked at does not answer.
     pub fn explain(&mut self, resource: Resource, fault: AwsFault) {
-        if self.waiting_for.contains(&resource) {
-            self.fault = Some(fault);
+        if let Some(why) = self.waiting_for.get_mut(&resource) {
+            *why = Some(fault);
         }
     }
 
@@ -52,10 +51,7 @@ impl Breaker {
 
     /// Work came through.
     pub fn succeeded(&mut self) {
-        if self.waiting_for.is_empty() {
-            self.trying = false;
-            self.fault = None;
-        }
+        self.trying &= !self.waiting_for.is_empty();
     }
 
     /// What may be taken on.
@@ -68,13 +64,15 @@ impl Breaker {
         }
     }
 
-    /// The fault that holds work up, in words; `None` when work is taken on.
+    /// What holds work up, in words; `None` when work is taken on.
     #[must_use]
     pub fn unavailable(&self) -> Option<String> {
         if self.waiting_for.is_empty() {
             return None;
         }
-        Some(self.fault.as_ref().map_or_else(|| "starting".to_owned(), ToString::to_string))
+        let known = self.waiting_for.values().flatten().map(ToString::to_string);
+        let known = known.collect::<Vec<_>>().join("; ");
+        Some(if known.is_empty() { "starting".to_owned() } else { known })
     }
 }
 

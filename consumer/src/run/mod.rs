@@ -97,7 +97,12 @@ pub fn run<P: Ports>(
         sequence: 0,
     };
     main.open(settings.pool.workers)?;
-    on_this_thread(main.turn(incoming, bell, stop, settings.grace))?;
+    let mut ended = Ended::Settled;
+    on_this_thread(async { ended = main.turn(incoming, bell, stop, settings.grace).await })?;
+    if ended == Ended::Overdue {
+        // Threads that wait for something that does not answer are not waited for.
+        anyhow::bail!("the grace period is over: what is still in hand becomes visible again by itself");
+    }
     let Main { crew, outlets, .. } = main;
     crew.disband();
     drop(outlets);
@@ -106,6 +111,15 @@ pub fn run<P: Ports>(
     }
     let _ = stop_observing.send(());
     observe_thread.join().map_err(|_| anyhow::anyhow!("the HTTP thread panicked"))
+}
+
+/// How the main loop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// Everything in hand was settled or given back.
+    Settled,
+    /// The grace period was over before.
+    Overdue,
 }
 
 struct Outlets {
@@ -142,11 +156,11 @@ impl Main {
         mut bell: mpsc::Receiver<Instant>,
         stop: impl Future<Output = ()>,
         grace: Duration,
-    ) {
+    ) -> Ended {
         let mut stop = std::pin::pin!(stop);
         let mut probe = DelayProbe::default();
         let mut say_at = now();
-        let mut cancel_at = None;
+        let (mut cancel_at, mut end_at) = (None, None);
         while !(self.desk.is_draining() && self.desk.is_empty()) {
             let tick_at = self.desk.wake_at().unwrap_or_else(|| now() + Duration::from_secs(1));
             tokio::select! {
@@ -154,6 +168,7 @@ impl Main {
                 () = &mut stop, if !self.desk.is_draining() => {
                     tracing::info!("stopping: nothing new is taken, what has started finishes");
                     cancel_at = Some(now() + grace.saturating_sub(CANCEL_BEFORE));
+                    end_at = Some(now() + grace);
                     let commands = self.desk.drain();
                     self.carry_out(commands);
                 }
@@ -162,7 +177,8 @@ impl Main {
                     self.carry_out(commands);
                 }
                 Some(rung) = bell.recv() => probe.hear(rung, Instant::now()),
-                () = until(cancel_at.unwrap_or_else(|| now() + grace)), if cancel_at.is_some() => {
+                () = until_some(end_at) => return Ended::Overdue,
+                () = until_some(cancel_at) => {
                     tracing::warn!("the grace period is nearly over: running tasks are cancelled and given back");
                     cancel_at = None;
                     let commands = self.desk.cancel_all();
@@ -176,6 +192,7 @@ impl Main {
             }
         }
         self.say(&probe);
+        Ended::Settled
     }
 
     fn take(&mut self, event: Event) {
@@ -251,6 +268,13 @@ impl Main {
 
 fn now() -> Instant {
     time::Instant::now().into_std()
+}
+
+async fn until_some(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => until(instant).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn until(instant: Instant) {
