@@ -17,24 +17,8 @@ pub(crate) struct Args {
     /// Jobs to send, in a burst.
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     messages: u64,
-    /// Files of each job.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    tasks_per_job: u32,
-    /// Size of each file.
-    #[arg(long, value_name = "BYTES", default_value = "10KiB", value_parser = units::size)]
-    size: u64,
-    /// Time before the first byte of each file.
-    #[arg(long, value_name = "TIME", default_value = "400ms", value_parser = units::duration)]
-    delay: Duration,
-    /// Share of files that never come: half are 404, half 500 for ever.
-    #[arg(long, value_name = "SHARE", env = "FAILURE_RATE", default_value = "0", value_parser = units::share)]
-    failure_rate: f64,
-    /// Share of files that fail twice with 500, then come.
-    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = units::share)]
-    flaky_rate: f64,
-    /// Share of messages that are malformed, misshapen or without an id.
-    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = units::share)]
-    invalid_rate: f64,
+    #[command(flatten)]
+    files: load::Files,
     /// Consumers at most.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(super) max_replicas: u32,
@@ -56,9 +40,6 @@ pub(crate) struct Args {
     /// Where the consumers write their logs.
     #[arg(long, value_name = "FOLDER", default_value = ".exportctl/demo")]
     pub(super) logs: PathBuf,
-    /// What goes wrong, and where, is the same for the same seed [default: by chance].
-    #[arg(long, value_name = "NUMBER")]
-    seed: Option<u64>,
     /// Print the summary as JSON, and how it goes on standard error.
     #[arg(long)]
     pub(super) json: bool,
@@ -74,19 +55,6 @@ pub(super) enum Chaos {
 impl Args {
     /// The load, from files at `source`.
     pub(super) fn load(&self, source: String) -> load::Options {
-        let mut dice = fastrand::Rng::new();
-        load::Options {
-            run: (0..6).map(|_| dice.digit(36)).collect(),
-            prefix: "demo".into(),
-            messages: self.messages,
-            tasks_per_job: self.tasks_per_job,
-            size: self.size,
-            delay: self.delay,
-            failure_rate: self.failure_rate,
-            flaky_rate: self.flaky_rate,
-            invalid_rate: self.invalid_rate,
-            seed: self.seed.unwrap_or_else(|| dice.u64(..1_000_000)),
-            source,
-        }
+        self.files.options("demo", self.messages, source, &mut fastrand::Rng::new())
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{
+    files::Files,
     pace::{Pace, Pattern},
     plan::Options,
     units,
@@ -22,24 +23,8 @@ pub(crate) struct Args {
     /// Messages to send, each a job.
     #[arg(value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_MESSAGES))]
     messages: u64,
-    /// Files of each job.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    tasks_per_job: u32,
-    /// Size of each file.
-    #[arg(long, value_name = "BYTES", default_value = "10KiB", value_parser = units::size)]
-    size: u64,
-    /// Time before the first byte of each file.
-    #[arg(long, value_name = "TIME", default_value = "400ms", value_parser = units::duration)]
-    delay: Duration,
-    /// Share of files that never come: half are 404, half 500 for ever.
-    #[arg(long, value_name = "SHARE", env = "FAILURE_RATE", default_value = "0", value_parser = units::share)]
-    failure_rate: f64,
-    /// Share of files that fail twice with 500, then come.
-    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = units::share)]
-    flaky_rate: f64,
-    /// Share of messages that are malformed, misshapen or without an id.
-    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = units::share)]
-    invalid_rate: f64,
+    #[command(flatten)]
+    files: Files,
     /// How the load runs over time: burst, or steady when a rate or a duration is given.
     #[arg(long, value_enum)]
     pattern: Option<Shape>,
@@ -58,9 +43,6 @@ pub(crate) struct Args {
     /// A running stand-in, instead of what the environment says.
     #[arg(long, value_name = "URL")]
     pub(super) emulator: Option<String>,
-    /// What goes wrong, and where, is the same for the same seed [default: by chance].
-    #[arg(long, value_name = "NUMBER")]
-    seed: Option<u64>,
     /// Job ids are <PREFIX>-<run>-<n>.
     #[arg(long, value_name = "PREFIX", default_value = "load")]
     job_prefix: String,
@@ -118,20 +100,8 @@ impl Args {
     pub(super) fn options(&self, target: &Target, dice: &mut fastrand::Rng) -> Result<Options, Unclear> {
         let default =
             || target.access.endpoint.as_ref().map(|url| format!("{}/_source", url.trim_end_matches('/')));
-        Ok(Options {
-            run: (0..6).map(|_| dice.digit(36)).collect(),
-            prefix: self.job_prefix.clone(),
-            messages: self.messages,
-            tasks_per_job: self.tasks_per_job,
-            size: self.size,
-            delay: self.delay,
-            failure_rate: self.failure_rate,
-            flaky_rate: self.flaky_rate,
-            invalid_rate: self.invalid_rate,
-            // Short enough to be typed again.
-            seed: self.seed.unwrap_or_else(|| dice.u64(..1_000_000)),
-            source: self.source.clone().or_else(default).ok_or(Unclear::NoSource)?,
-        })
+        let source = self.source.clone().or_else(default).ok_or(Unclear::NoSource)?;
+        Ok(self.files.options(&self.job_prefix, self.messages, source, dice))
     }
 }
 

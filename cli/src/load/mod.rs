@@ -10,6 +10,7 @@ mod deliver;
 #[cfg(test)]
 mod end_to_end;
 pub(crate) mod error;
+mod files;
 pub(crate) mod pace;
 pub(crate) mod plan;
 pub(crate) mod send;
@@ -25,6 +26,7 @@ use aws_sdk_sqs::{Client, config::retry::RetryConfig};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use args::Args;
+pub(crate) use files::Files;
 pub(crate) use pace::Pace;
 pub(crate) use plan::{Options, plan};
 pub(crate) use send::{Accepted, Stopped, send};
