@@ -83,6 +83,14 @@ pub enum Settlement {
     Fenced,
 }
 
+impl Settlement {
+    /// Nothing of ours failed it: a fault of ours that was tried is mended.
+    #[must_use]
+    pub const fn came_through(&self) -> bool {
+        matches!(self, Self::Done { .. } | Self::Failed | Self::Retry(_))
+    }
+}
+
 /// What the desk is told.
 #[derive(Debug)]
 pub enum Event {
@@ -228,6 +236,14 @@ pub enum Command {
         /// What the worker made of it.
         result: WorkResult,
     },
+    /// Take back the attempt of a task that was cancelled because its lease was lost; the next delivery has the
+    /// task.
+    GiveBack {
+        /// The task.
+        task: Task,
+        /// Its claim.
+        claimed: Claimed,
+    },
     /// Send a waiting task of a job to `download-tasks`.
     HandOver(Task),
     /// Extend leases.
@@ -255,8 +271,8 @@ pub enum Command {
         /// From now.
         delay: Duration,
     },
-    /// Look at a resource until it answers.
-    Look(Resource),
+    /// Look at a resource until it answers, the first time after a pause.
+    Look(Resource, Duration),
     /// Replace a worker thread.
     Renew(WorkerId),
 }

@@ -50,7 +50,7 @@ impl Consumer {
     }
 
     fn port(&mut self) -> Option<u64> {
-        if let Some(status) = self.process.try_wait().unwrap() {
+        if let Some(status) = self.process.status() {
             panic!("the consumer ended with {status}:\n{}", self.said());
         }
         let log = self.said();
@@ -81,7 +81,8 @@ impl Consumer {
     /// Waits until it is not ready for a reason that holds `words`.
     pub(crate) async fn not_ready(&self, words: &str) -> String {
         let what = format!("a consumer not to be ready for {words:?}");
-        let told = async || Some(self.get("/ready")).filter(|(code, why)| *code == 503 && why.contains(words));
+        let told =
+            async || Some(self.get("/ready")).filter(|(code, why)| *code == 503 && why.contains(words));
         until(&what, told).await.1
     }
 

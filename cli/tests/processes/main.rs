@@ -1,7 +1,12 @@
 //! Whole processes: real consumers against a real `exportctl aws`, as they run on a laptop. Each test has a stand-in
 //! and consumers of its own, all on loopback and on free ports, and ends every process that it started.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "in a test, a panic is how it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test, a panic is how it fails"
+)]
 
 mod bad_environment;
 mod bad_messages;

@@ -1,13 +1,16 @@
 //! A process that never outlives its test.
 
 use std::{
-    ops::{Deref, DerefMut},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus},
 };
 
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::{
+        signal::{Signal, kill, killpg},
+        wait::{Id, WaitPidFlag, waitid},
+    },
     unistd::Pid,
 };
 
@@ -28,41 +31,63 @@ pub(crate) fn consumer_binary() -> PathBuf {
 }
 
 /// Killed, and waited for, when it is dropped.
-pub(crate) struct Process(Child);
+pub(crate) struct Process {
+    pub(crate) child: Child,
+    /// The process leads a group: what it started ends with it.
+    leads: bool,
+}
 
 impl Process {
     pub(crate) fn start(command: &mut Command) -> Self {
-        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}")))
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+        Self { child, leads: false }
+    }
+
+    /// Starts a process that starts others.
+    pub(crate) fn start_group(command: &mut Command) -> Self {
+        let mut process = Self::start(command.process_group(0));
+        process.leads = true;
+        process
+    }
+
+    fn id(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap())
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(i32::try_from(self.0.id()).unwrap()), signal).unwrap();
+        kill(self.id(), signal).unwrap();
+    }
+
+    /// Its status, once it has ended.
+    pub(crate) fn status(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// Waits for its end.
     pub(crate) async fn exit(&mut self) -> ExitStatus {
-        until("a process to end", async || self.0.try_wait().unwrap()).await
+        until("a process to end", async || self.status()).await
     }
-}
 
-impl Deref for Process {
-    type Target = Child;
-
-    fn deref(&self) -> &Child {
-        &self.0
+    /// Waits for the end of the leader of a group, and ends the rest of it.
+    pub(crate) fn exit_of_group(mut self) -> ExitStatus {
+        waitid(Id::Pid(self.id()), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
+        self.end_group();
+        self.child.wait().unwrap()
     }
-}
 
-impl DerefMut for Process {
-    fn deref_mut(&mut self) -> &mut Child {
-        &mut self.0
+    /// While the leader is not waited for, nobody else can have its id.
+    fn end_group(&mut self) {
+        if std::mem::take(&mut self.leads) {
+            killpg(self.id(), Signal::SIGKILL).unwrap();
+        }
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
+        self.end_group();
         // Fails only for one that has ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

@@ -80,7 +80,7 @@ pub(crate) struct DeadLetter {
     pub(crate) attributes: BTreeMap<String, String>,
 }
 
-/// A version of an object, or a marker that it was deleted.
+/// How many versions there are of each key.
 pub(crate) type Versions = BTreeMap<String, usize>;
 
 impl StandIn {
@@ -93,7 +93,7 @@ impl StandIn {
         let mut command = Command::new(EXPORTCTL);
         command.args(["aws", "--port", "0"]).args(arguments).env("TMPDIR", temporary.path());
         let mut process = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::null()));
-        let mut output = BufReader::new(process.stdout.take().unwrap());
+        let mut output = BufReader::new(process.child.stdout.take().unwrap());
         let variables = read_environment(&mut output);
         let key = AccessKey {
             id: variables["AWS_ACCESS_KEY_ID"].clone(),
@@ -122,7 +122,6 @@ impl StandIn {
         let mut environment = self.variables.clone();
         environment.retain(|name, _| !name.ends_with("_DLQ_URL"));
         environment.insert("PORT".into(), "0".into());
-        // Half of the limit of a small cgroup is too little for the default pool.
         environment.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         environment
     }
@@ -152,9 +151,8 @@ impl StandIn {
 
     /// Sends a job of files, named `<job>/<n>`.
     pub(crate) async fn send_job(&self, job: &str, files: usize, query: &str) {
-        let tasks = (0..files).map(|n| {
-            json!({"taskId": n.to_string(), "url": self.file(&format!("{job}/{n}"), query)})
-        });
+        let tasks = (0..files)
+            .map(|n| json!({"taskId": n.to_string(), "url": self.file(&format!("{job}/{n}"), query)}));
         let body = json!({"jobId": job, "tasks": tasks.collect::<Vec<_>>()});
         self.send(Queue::ExportJobs, body.to_string()).await;
     }
@@ -188,22 +186,26 @@ impl StandIn {
         let mut letters = Vec::new();
         loop {
             let request = self.sqs.receive_message().queue_url(self.url(queue)).max_number_of_messages(10);
-            let answer =
-                request.visibility_timeout(60).message_attribute_names("All").send().await.unwrap();
+            let answer = request.visibility_timeout(60).message_attribute_names("All").send().await.unwrap();
             let messages = answer.messages.unwrap_or_default();
             if messages.is_empty() {
                 return letters;
             }
-            letters.extend(messages.into_iter().map(|message| DeadLetter {
-                body: message.body.unwrap(),
-                attributes: message.message_attributes.unwrap_or_default().into_iter()
-                    .map(|(name, value)| (name, value.string_value.unwrap_or_default()))
-                    .collect(),
+            letters.extend(messages.into_iter().map(|message| {
+                DeadLetter {
+                    body: message.body.unwrap(),
+                    attributes: message
+                        .message_attributes
+                        .unwrap_or_default()
+                        .into_iter()
+                        .map(|(name, value)| (name, value.string_value.unwrap_or_default()))
+                        .collect(),
+                }
             }));
         }
     }
 
-    /// How many versions there are of each key, markers of a deletion counted.
+    /// All objects ever written; markers of a deletion count too.
     pub(crate) async fn versions(&self) -> Versions {
         let listed = self.s3.list_object_versions().bucket(BUCKET).send().await.unwrap();
         assert_ne!(listed.is_truncated, Some(true), "a test with over 1,000 objects must read all pages");

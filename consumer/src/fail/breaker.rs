@@ -1,9 +1,13 @@
 //! Stops the intake while something we need is unavailable, so that our own faults never cost a message an
 //! attempt, and lets one message at a time try whether it is mended.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{event::Resource, fail::AwsFault};
+
+/// A resource that answers, and fails what is tried, is looked at after a pause: this long, doubling.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Whether work may be taken on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,19 +26,29 @@ pub struct Breaker {
     /// What does not answer, and why, when that is known.
     waiting_for: BTreeMap<Resource, Option<AwsFault>>,
     trying: bool,
+    /// Tries in a row that failed.
+    failed: u32,
 }
 
 impl Default for Breaker {
     fn default() -> Self {
-        Self { waiting_for: Resource::ALL.map(|resource| (resource, None)).into(), trying: false }
+        Self { waiting_for: Resource::ALL.map(|resource| (resource, None)).into(), trying: false, failed: 0 }
     }
 }
 
 impl Breaker {
-    /// A fault of ours. Answers whether the resource is to be looked at: not if somebody looks already.
-    pub fn trip(&mut self, resource: Resource, fault: AwsFault) -> bool {
+    /// A fault of ours. Answers after what pause the resource is to be looked at; `None` if somebody looks already.
+    pub fn trip(&mut self, resource: Resource, fault: AwsFault) -> Option<Duration> {
+        self.failed += u32::from(self.allowance() == Allowance::One);
         self.trying = true;
-        self.waiting_for.insert(resource, Some(fault)).is_none()
+        let looked_at = self.waiting_for.insert(resource, Some(fault)).is_some();
+        (!looked_at).then(|| self.pause())
+    }
+
+    /// None before the first try.
+    fn pause(&self) -> Duration {
+        let doubled = self.failed.checked_sub(1).map(|n| FIRST_PAUSE.saturating_mul(1 << n.min(8)));
+        doubled.unwrap_or_default().min(LONGEST_PAUSE)
     }
 
     /// Why a resource that is looked at does not answer.
@@ -52,6 +66,9 @@ impl Breaker {
     /// Work came through.
     pub fn succeeded(&mut self) {
         self.trying &= !self.waiting_for.is_empty();
+        if !self.trying {
+            self.failed = 0;
+        }
     }
 
     /// What may be taken on.
@@ -99,8 +116,8 @@ mod tests {
     fn one_message_tries_before_all_may_pass() {
         let mut breaker = Breaker::default();
         Resource::ALL.into_iter().for_each(|resource| breaker.reachable(resource));
-        assert!(breaker.trip(Resource::Bucket, fault()), "to be looked at");
-        assert!(!breaker.trip(Resource::Bucket, fault()), "once");
+        assert_eq!(breaker.trip(Resource::Bucket, fault()), Some(Duration::ZERO), "to be looked at");
+        assert_eq!(breaker.trip(Resource::Bucket, fault()), None, "once");
         assert_eq!(breaker.unavailable().as_deref(), Some("bucket exports: NoSuchBucket"));
         breaker.succeeded();
         assert_eq!(breaker.allowance(), Allowance::Nothing, "an older success does not close it");
@@ -108,5 +125,21 @@ mod tests {
         assert_eq!(breaker.allowance(), Allowance::One);
         breaker.succeeded();
         assert_eq!(breaker.allowance(), Allowance::Full);
+    }
+
+    #[test]
+    fn tries_that_fail_are_ever_further_apart() {
+        let mut breaker = Breaker::default();
+        Resource::ALL.into_iter().for_each(|resource| breaker.reachable(resource));
+        let pauses: Vec<_> = (0..7)
+            .map(|_| {
+                let pause = breaker.trip(Resource::Bucket, fault());
+                breaker.reachable(Resource::Bucket);
+                pause.unwrap().as_millis()
+            })
+            .collect();
+        assert_eq!(pauses, [0, 250, 500, 1_000, 2_000, 4_000, 5_000]);
+        breaker.succeeded();
+        assert_eq!(breaker.trip(Resource::Bucket, fault()), Some(Duration::ZERO));
     }
 }

@@ -10,24 +10,27 @@ use crate::event::{Event, Resource};
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Asks until the answer is good, and tells main of each new fault and of the end. Once main has ended nobody wants to
+/// Asks, after a first pause, until the answer is good, and tells main of each new fault and of the end. Once main has ended nobody wants to
 /// know: what never answers must not keep the process from ending.
 pub(crate) async fn until_reachable(
     resource: Resource,
+    after: Duration,
     events: &mpsc::UnboundedSender<Event>,
     ask: impl AsyncFnMut() -> Result<(), AwsFault>,
 ) {
     tokio::select! {
         () = events.closed() => {}
-        () = look(resource, events, ask) => {}
+        () = look(resource, after, events, ask) => {}
     }
 }
 
 async fn look(
     resource: Resource,
+    after: Duration,
     events: &mpsc::UnboundedSender<Event>,
     mut ask: impl AsyncFnMut() -> Result<(), AwsFault>,
 ) {
+    time::sleep(after).await;
     let mut pause = FIRST_PAUSE;
     let mut told: Option<AwsFault> = None;
     while let Err(fault) = ask().await {

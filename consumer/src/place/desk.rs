@@ -210,8 +210,8 @@ impl Desk {
     /// A fault of our own: no new work, and what has not started goes back.
     fn ours(&mut self, resource: Resource, fault: AwsFault) {
         self.tally.aws_error(&fault);
-        if self.breaker.trip(resource, fault) {
-            self.out.push(Command::Look(resource));
+        if let Some(after) = self.breaker.trip(resource, fault) {
+            self.out.push(Command::Look(resource, after));
         }
         self.return_unstarted(|| crate::fail::fault_delay(fastrand::f64()));
     }
@@ -254,6 +254,10 @@ impl Desk {
         }
         if self.draining {
             return self.give_way(lease);
+        }
+        if self.breaker.allowance() == Allowance::Nothing {
+            // It came by a poll that was under way.
+            self.return_unstarted(|| crate::fail::fault_delay(fastrand::f64()));
         }
         self.end_if_settled(lease);
     }
@@ -323,6 +327,9 @@ impl Desk {
             Some(message) => message.unstored -= 1,
             // The lease is lost: what is stored is recorded all the same, anything else is the next delivery's.
             None if !matches!(result, WorkResult::Stored { .. }) => {
+                if let WorkResult::Cancelled { claimed: Some(claimed) } = result {
+                    self.out.push(Command::GiveBack { task, claimed });
+                }
                 return self.tally.settled(queue, &Settlement::Fenced);
             }
             None => {}
@@ -367,7 +374,8 @@ impl Desk {
         self.tally.settled(queue, settlement);
         match fault {
             Some(fault) => self.ours(Resource::Table, fault),
-            None => self.breaker.succeeded(),
+            None if settlement.came_through() => self.breaker.succeeded(),
+            None => {}
         }
         let Some(message) = self.messages.get_mut(&lease) else { return };
         message.outstanding -= 1;

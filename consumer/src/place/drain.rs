@@ -19,9 +19,9 @@ impl Desk {
         std::mem::take(&mut self.out)
     }
 
-    /// Stops what runs: the time to finish it is over.
+    /// Stops what runs, and what is sent again and again: the time to finish it is over.
     pub fn cancel_all(&mut self) -> Vec<Command> {
-        self.running.keys().map(|no| Command::Cancel(*no)).collect()
+        self.running.keys().chain(self.settling.keys()).map(|no| Command::Cancel(*no)).collect()
     }
 
     /// Told to stop.

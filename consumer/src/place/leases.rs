@@ -45,8 +45,10 @@ impl Leases {
     ) -> LeaseId {
         let id = LeaseId(self.next);
         self.next += 1;
-        let deadline = now + visibility.saturating_sub(RECEIVE_ALLOWANCE);
-        self.held.insert(id, Lease { queue, receipt, born: now, deadline, extend_at: now + visibility / 3 });
+        let sure = visibility.saturating_sub(RECEIVE_ALLOWANCE);
+        // At a short visibility a third of it is later than the allowance leaves.
+        let extend_at = now + (visibility / 3).min(sure / 2);
+        self.held.insert(id, Lease { queue, receipt, born: now, deadline: now + sure, extend_at });
         id
     }
 
@@ -142,6 +144,15 @@ mod tests {
         leases.extended(id, at(start, 20), VISIBILITY);
         assert!(leases.due(VISIBILITY, at(start, 39)).is_empty());
         assert_eq!(leases.due(VISIBILITY, at(start, 40)).len(), 1);
+    }
+
+    #[test]
+    fn a_lease_is_extended_before_it_ends_also_at_the_shortest_visibility() {
+        let (start, shortest) = (Instant::now(), Duration::from_secs(15));
+        let mut leases = Leases::default();
+        leases.take(QueueName::ExportJobs, Receipt("r".into()), shortest, start);
+        let due_at = (0..).find(|s| !leases.due(shortest, at(start, *s)).is_empty()).unwrap();
+        assert!(leases.expired(at(start, due_at + 1)).is_empty(), "due only at {due_at} s");
     }
 
     #[test]

@@ -292,7 +292,7 @@ fn our_own_fault_stops_the_intake_and_returns_what_has_not_started() {
     scene.job("b", 2);
     let fault = TaskFault::Ours(missing_bucket());
     let commands = scene.finish(no(running, 0), WorkResult::Faulted { claimed: Some(claimed()), fault });
-    assert!(commands.iter().any(|c| matches!(c, Command::Look(Resource::Bucket))));
+    assert!(commands.iter().any(|c| matches!(c, Command::Look(Resource::Bucket, _))));
     let delays = returned(&commands);
     assert_eq!(delays.len(), 1, "job b had not started: {commands:?}");
     assert!(delays.iter().all(|d| (30..=300).contains(&d.as_secs())), "{delays:?}");

@@ -24,7 +24,7 @@ use crate::{
 /// Something for the link thread to do.
 #[derive(Debug)]
 pub(crate) enum LinkCommand {
-    Look,
+    Look(Duration),
     Receive(Receive),
     Extend(QueueName, Vec<(LeaseId, Receipt)>),
     Return(QueueName, Receipt, Duration),
@@ -77,8 +77,8 @@ pub(crate) async fn run<Q: Queue + 'static>(
     let outlets = Outlets::open(&queue, visibility, &events, &mut tasks);
     while let Some(command) = commands.recv().await {
         match command {
-            LinkCommand::Look => {
-                tasks.spawn_local(look(Rc::clone(&queue), events.clone()));
+            LinkCommand::Look(after) => {
+                tasks.spawn_local(look(Rc::clone(&queue), after, events.clone()));
             }
             LinkCommand::Receive(receive) => {
                 tasks.spawn_local(receive::receive(Rc::clone(&queue), receive, events.clone()));
@@ -127,15 +127,15 @@ impl Outlets {
             }
             LinkCommand::Delete(queue, lease, receipt) => self.delete.send((queue, lease, receipt)).is_ok(),
             LinkCommand::Send(to, message, answer) => self.send.send((to, message, answer)).is_ok(),
-            LinkCommand::Look | LinkCommand::Receive(_) => true,
+            LinkCommand::Look(_) | LinkCommand::Receive(_) => true,
         };
         debug_assert!(passed, "a line of the link ended before the link");
     }
 }
 
 /// Looks at both queues until they answer.
-async fn look<Q: Queue>(queue: Rc<Q>, events: mpsc::UnboundedSender<Event>) {
-    until_reachable(Resource::Queues, &events, async || {
+async fn look<Q: Queue>(queue: Rc<Q>, after: Duration, events: mpsc::UnboundedSender<Event>) {
+    until_reachable(Resource::Queues, after, &events, async || {
         for name in QueueName::ALL {
             let facts = queue.look(name).await?;
             warn_of_redrive(name, facts.max_receive_count, facts.has_dead_letters);

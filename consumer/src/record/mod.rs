@@ -4,7 +4,7 @@
 pub mod commit;
 pub mod settle;
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc};
+use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
 
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -14,7 +14,7 @@ use crate::{
     fail::look::until_reachable,
     message::{Task, TaskNo},
     poll::Link,
-    ports::{Ledger, ObjectStore},
+    ports::{Claimed, Ledger, ObjectStore},
 };
 use commit::Committer;
 use settle::Settler;
@@ -24,8 +24,9 @@ use settle::Settler;
 pub(crate) enum RecordCommand {
     Settle(Task, WorkResult),
     HandOver(Task),
+    GiveBack(Task, Claimed),
     Cancel(TaskNo),
-    Look(Resource),
+    Look(Resource, Duration),
 }
 
 /// Runs the record thread until its line is closed and everything is settled.
@@ -49,8 +50,13 @@ pub(crate) async fn run<S: ObjectStore + 'static, L: Ledger + 'static>(
                     cancel.cancel();
                 }
             }
-            RecordCommand::Look(resource) => {
-                under_way.spawn_local(look(resource, Rc::clone(&store), Rc::clone(&ledger), events.clone()));
+            RecordCommand::Look(resource, after) => {
+                let (store, ledger, events) = (Rc::clone(&store), Rc::clone(&ledger), events.clone());
+                under_way.spawn_local(look(resource, after, store, ledger, events));
+            }
+            RecordCommand::GiveBack(task, claimed) => {
+                let settler = Rc::clone(&settler);
+                under_way.spawn_local(async move { settler.give_back(&task, &claimed).await });
             }
             RecordCommand::Settle(task, result) => {
                 let (settler, events, cancels) = (Rc::clone(&settler), events.clone(), Rc::clone(&cancels));
@@ -85,13 +91,14 @@ async fn settling(
 
 async fn look<S: ObjectStore, L: Ledger>(
     resource: Resource,
+    after: Duration,
     store: Rc<S>,
     ledger: Rc<L>,
     events: mpsc::UnboundedSender<Event>,
 ) {
     match resource {
-        Resource::Bucket => until_reachable(resource, &events, async || store.look().await).await,
-        Resource::Table => until_reachable(resource, &events, async || ledger.look().await).await,
+        Resource::Bucket => until_reachable(resource, after, &events, async || store.look().await).await,
+        Resource::Table => until_reachable(resource, after, &events, async || ledger.look().await).await,
         // The link looks at its own.
         Resource::Queues => {}
     }

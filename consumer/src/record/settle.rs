@@ -170,9 +170,7 @@ impl<L: Ledger + 'static> Settler<L> {
         let mut attempts = 0;
         if let Some(claimed) = claimed {
             attempts = claimed.attempts.saturating_sub(1);
-            if let Err(fault) = self.ledger.give_back(&task.job, task.id(), claimed.epoch).await {
-                tracing::debug!(%fault, "an attempt was not given back");
-            }
+            self.give_back(task, &claimed).await;
         }
         if task.carrier == Carrier::Message {
             return Settlement::Returned(delay).into();
@@ -180,6 +178,13 @@ impl<L: Ledger + 'static> Settler<L> {
         let sent =
             self.send(Outbox::DownloadTasks, dead_letter::hand_over(task, attempts, delay), cancel).await;
         if sent { Settlement::HandedOver { started: true }.into() } else { Settlement::Fenced.into() }
+    }
+
+    /// Takes back an attempt that was not the task's fault.
+    pub(crate) async fn give_back(&self, task: &Task, claimed: &Claimed) {
+        if let Err(fault) = self.ledger.give_back(&task.job, task.id(), claimed.epoch).await {
+            tracing::debug!(%fault, "an attempt was not given back");
+        }
     }
 
     /// Sends until SQS has it. `false`: SQS will never take it, or the lease was lost meanwhile.

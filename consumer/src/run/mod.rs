@@ -65,6 +65,8 @@ impl From<&Config> for Settings {
 
 /// At this much before the end of the grace period, running work is cancelled.
 const CANCEL_BEFORE: Duration = Duration::from_secs(10);
+/// From then on, this often: what was cancelled may be kept from being handed over.
+const CANCEL_AGAIN: Duration = Duration::from_secs(1);
 /// How often the board is told how main is.
 const SAY_EVERY: Duration = Duration::from_millis(100);
 
@@ -144,7 +146,7 @@ impl Main {
             self.desk.hire(worker);
         }
         for resource in Resource::ALL {
-            self.look(resource);
+            self.look(resource, Duration::ZERO);
         }
         Ok(())
     }
@@ -179,8 +181,8 @@ impl Main {
                 Some(rung) = bell.recv() => probe.hear(rung, Instant::now()),
                 () = until_some(end_at) => return Ended::Overdue,
                 () = until_some(cancel_at) => {
-                    tracing::warn!("the grace period is nearly over: running tasks are cancelled and given back");
-                    cancel_at = None;
+                    tracing::warn!("the grace period is nearly over: what is in hand is cancelled and given back");
+                    cancel_at = Some(now() + CANCEL_AGAIN);
                     let commands = self.desk.cancel_all();
                     self.carry_out(commands);
                 }
@@ -232,6 +234,9 @@ impl Main {
             Command::Settle { task, result } => {
                 let _ = record.send(RecordCommand::Settle(task, result));
             }
+            Command::GiveBack { task, claimed } => {
+                let _ = record.send(RecordCommand::GiveBack(task, claimed));
+            }
             Command::HandOver(task) => {
                 let _ = record.send(RecordCommand::HandOver(task));
             }
@@ -240,16 +245,16 @@ impl Main {
                 self.crew.cancel(no);
                 let _ = record.send(RecordCommand::Cancel(no));
             }
-            Command::Look(resource) => self.look(resource),
+            Command::Look(resource, after) => self.look(resource, after),
             Command::Renew(worker) => self.renew(worker),
         }
     }
 
-    fn look(&self, resource: Resource) {
+    fn look(&self, resource: Resource, after: Duration) {
         match resource {
-            Resource::Queues => self.outlets.link.tell(LinkCommand::Look),
+            Resource::Queues => self.outlets.link.tell(LinkCommand::Look(after)),
             Resource::Bucket | Resource::Table => {
-                let _ = self.outlets.record.send(RecordCommand::Look(resource));
+                let _ = self.outlets.record.send(RecordCommand::Look(resource, after));
             }
         }
     }

@@ -94,13 +94,12 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
     async fn export(&self, task: &Task, traces: &Traces) -> Result<Option<Stored>, TaskFault> {
         let Some(claimed) = self.claim(task).await? else { return Ok(None) };
         *traces.claimed.borrow_mut() = Some(claimed.clone());
-        if claimed.attempts > self.rules.max_attempts {
-            let detail =
-                format!("started {} times, MAX_ATTEMPTS={}", claimed.attempts - 1, self.rules.max_attempts);
-            return Err(TaskFault::last(Reason::AttemptsExhausted, detail));
-        }
         let (place, request) = self.check(task, &claimed)?;
         *traces.place.borrow_mut() = Some(place.clone());
+        // Also of a task that is to be given up: nobody claims it after this to abort its upload.
+        if let Some(upload) = &claimed.open_upload {
+            self.store.abort_upload(&place.key, upload).await?;
+        }
         self.store_from_source(&place, &request, &claimed, traces).await.map(Some)
     }
 
@@ -142,9 +141,6 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
         claimed: &Claimed,
         traces: &Traces,
     ) -> Result<Stored, TaskFault> {
-        if let Some(upload) = &claimed.open_upload {
-            self.store.abort_upload(&place.key, upload).await?;
-        }
         let shelf = Shelf {
             store: &self.store,
             ledger: &self.ledger,
@@ -156,6 +152,12 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
             && let Some(object) = shelf.left_behind(place).await?
         {
             return Ok(object);
+        }
+        // After the look: the last attempt may have stored it, and have been kept from recording it.
+        if claimed.attempts > self.rules.max_attempts {
+            let detail =
+                format!("started {} times, MAX_ATTEMPTS={}", claimed.attempts - 1, self.rules.max_attempts);
+            return Err(TaskFault::last(Reason::AttemptsExhausted, detail));
         }
         let (head, body) = self.source.fetch(request).await?;
         let place = Place { content_type: head.content_type.clone(), ..place.clone() };

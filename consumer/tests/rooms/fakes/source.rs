@@ -1,0 +1,173 @@
+//! The web in memory: what each URL answers, one after the other.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use exportpool_consumer::{
+    fail::{Reason, TaskFault},
+    ports::{Body, Request, Source, SourceHead},
+};
+use tokio::time;
+
+use super::{World, journal::Did};
+
+/// How often a fake looks whether it may go on.
+pub const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+/// How a body ends.
+#[derive(Debug, Clone)]
+pub enum End {
+    Whole,
+    Fault(TaskFault),
+    Hang,
+    Panic,
+    /// The last chunk again and again.
+    Endless,
+}
+
+/// What a URL answers.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Waits for [`World::open_gate`] first.
+    gated: bool,
+    /// Instead of a body.
+    refusal: Option<TaskFault>,
+    length: Option<u64>,
+    chunks: VecDeque<Bytes>,
+    end: End,
+}
+
+impl Answer {
+    /// A file, with its length.
+    pub fn file(body: impl Into<Bytes>) -> Self {
+        let body: Bytes = body.into();
+        let length = Some(body.len() as u64);
+        let mut chunks = VecDeque::new();
+        let size = (body.len() / 3).max(1);
+        let mut rest = body;
+        while !rest.is_empty() {
+            chunks.push_back(rest.split_to(size.min(rest.len())));
+        }
+        Self { gated: false, refusal: None, length, chunks, end: End::Whole }
+    }
+
+    /// A file of so many MiB, whose length is not told.
+    pub fn large(mebibytes: usize) -> Self {
+        let chunk = Bytes::from(vec![7_u8; 1024 * 1024]);
+        let chunks = std::iter::repeat_n(chunk, mebibytes).collect();
+        Self { gated: false, refusal: None, length: None, chunks, end: End::Whole }
+    }
+
+    pub fn fault(fault: TaskFault) -> Self {
+        Self { refusal: Some(fault), ..Self::file("") }
+    }
+
+    /// 500.
+    pub fn failure() -> Self {
+        Self::fault(TaskFault::retry(Reason::SourceFailed, "the source answered 500"))
+    }
+
+    /// 503 with `Retry-After`.
+    pub fn later(after: Duration) -> Self {
+        let detail = "the source answered 503".into();
+        Self::fault(TaskFault::Retry { reason: Reason::SourceFailed, detail, after: Some(after) })
+    }
+
+    pub fn hang() -> Self {
+        Self::file("").ending(End::Hang)
+    }
+
+    pub fn panic() -> Self {
+        Self::file("").ending(End::Panic)
+    }
+
+    pub fn ending(self, end: End) -> Self {
+        Self { length: None, end, ..self }
+    }
+
+    pub fn gated(self) -> Self {
+        Self { gated: true, ..self }
+    }
+}
+
+#[derive(Default)]
+pub struct Web {
+    answers: BTreeMap<String, VecDeque<Answer>>,
+    open: BTreeSet<String>,
+    pub at_gate: BTreeMap<String, usize>,
+}
+
+impl World {
+    /// A URL answers this, one after the other; the last is repeated. A URL that nobody scripted answers itself.
+    pub fn answer(&self, url: &str, answers: impl IntoIterator<Item = Answer>) {
+        self.lock().web.answers.entry(url.into()).or_default().extend(answers);
+    }
+
+    pub fn open_gate(&self, url: &str) {
+        self.lock().web.open.insert(url.into());
+    }
+
+    pub fn at_gate(&self, url: &str) -> bool {
+        self.lock().web.at_gate.get(url).is_some_and(|waiting| *waiting > 0)
+    }
+
+    pub fn fetches(&self, url: &str) -> usize {
+        self.did(|did| matches!(did, Did::Fetched { url: of } if of == url))
+    }
+
+    fn next_answer(&self, url: &str) -> Answer {
+        let mut world = self.lock();
+        world.journal.push(Did::Fetched { url: url.into() });
+        let Some(answers) = world.web.answers.get_mut(url) else { return Answer::file(url.to_owned()) };
+        let next = if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() };
+        next.unwrap_or_else(Answer::hang)
+    }
+
+    async fn wait_at_gate(&self, url: &str) {
+        *self.lock().web.at_gate.entry(url.into()).or_default() += 1;
+        while !self.lock().web.open.contains(url) {
+            time::sleep(LOOK_AGAIN).await;
+        }
+    }
+}
+
+pub struct FakeSource(pub World);
+
+pub struct FakeBody {
+    chunks: VecDeque<Bytes>,
+    end: End,
+}
+
+impl Source for FakeSource {
+    type Body = FakeBody;
+
+    async fn fetch(&self, request: &Request) -> Result<(SourceHead, FakeBody), TaskFault> {
+        let url = request.url.as_str();
+        let Answer { gated, refusal, length, chunks, end } = self.0.next_answer(url);
+        if gated {
+            self.0.wait_at_gate(url).await;
+        }
+        match refusal {
+            Some(fault) => Err(fault),
+            None => Ok((SourceHead { length, content_type: None }, FakeBody { chunks, end })),
+        }
+    }
+}
+
+impl Body for FakeBody {
+    async fn chunk(&mut self) -> Result<Option<Bytes>, TaskFault> {
+        tokio::task::yield_now().await;
+        let last = self.chunks.len() == 1;
+        match (&self.end, self.chunks.front()) {
+            (End::Endless, Some(chunk)) if last => Ok(Some(chunk.clone())),
+            (_, Some(_)) => Ok(self.chunks.pop_front()),
+            (End::Whole | End::Endless, None) => Ok(None),
+            (End::Fault(fault), None) => Err(fault.clone()),
+            (End::Hang, None) => std::future::pending().await,
+            (End::Panic, None) => panic!("a task panics on purpose"),
+        }
+    }
+}
