@@ -150,7 +150,7 @@ mod tests {
         #[test]
         fn a_key_stays_under_its_prefix(own in ".{0,40}", prefix in "[a-z]{1,8}") {
             if let Ok(key) = of([Some(&prefix), None], Some(&own)) {
-                let under = format!("{}/", prefix);
+                let under = format!("{prefix}/");
                 prop_assert!(key.starts_with(&under));
                 prop_assert!(key.split('/').all(|step| step != ".." && !step.is_empty()));
             }

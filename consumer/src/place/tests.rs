@@ -314,6 +314,21 @@ fn one_message_tries_whether_a_fault_is_mended() {
 }
 
 #[test]
+fn a_try_that_fails_leaves_it_at_one_place() {
+    let mut scene = Scene::open();
+    let (_, task) = scene.task_message();
+    let fault = TaskFault::Ours(missing_bucket());
+    scene.finish(task, WorkResult::Faulted { claimed: Some(claimed()), fault });
+    // The bucket answers, and takes nothing.
+    scene.tell(Event::Reachable(Resource::Bucket));
+    scene.settle(task, Settlement::Returned(Duration::from_secs(40)));
+    for Receive { queue, .. } in scene.polls.clone() {
+        scene.answer(queue, vec![]);
+    }
+    assert_eq!(scene.polls.iter().map(|poll| poll.max).sum::<usize>(), 1, "{:?}", scene.polls);
+}
+
+#[test]
 fn a_retry_of_a_message_of_its_own_is_a_redelivery() {
     let mut scene = Scene::open();
     let (_, task) = scene.task_message();
