@@ -101,9 +101,9 @@ pub fn next(pool: Pool, hand: &InHand, jobs: &Polls, tasks: &Polls) -> Option<Re
     Some(Receive { queue, max: share.min(MAX_RECEIVE), wait })
 }
 
-/// One second for a queue that has just had messages, doubling to the longest poll.
+/// One second for a queue that has just had messages, doubling with every fourth empty answer to the longest poll.
 fn patience(empties: u32) -> Duration {
-    SHARED_WAIT.saturating_mul(1 << empties.min(8)).min(LONG_WAIT)
+    SHARED_WAIT.saturating_mul(1 << (empties / 4).min(8)).min(LONG_WAIT)
 }
 
 /// Half of what is free while the other queue wants places too.
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn an_idle_pod_waits_on_both_queues_for_one_message_each() {
-        let polls = Polls { empties: 9, ..Polls::default() };
+        let polls = Polls { empties: 20, ..Polls::default() };
         let begun = all(POOL, &idle(), polls, polls);
         let asked: Vec<_> = begun.iter().map(|r| (r.queue, r.max, r.wait)).collect();
         assert_eq!(asked, [(QueueName::ExportJobs, 1, LONG_WAIT), (QueueName::DownloadTasks, 1, LONG_WAIT)]);
@@ -155,8 +155,9 @@ mod tests {
 
     #[test]
     fn a_poll_waits_the_longer_the_longer_its_queue_is_empty() {
-        let waits: Vec<_> = (0..7).map(|empties| patience(empties).as_secs()).collect();
+        let waits: Vec<_> = (0..28).step_by(4).map(|empties| patience(empties).as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 20, 20]);
+        assert_eq!(patience(3), SHARED_WAIT);
     }
 
     #[test]

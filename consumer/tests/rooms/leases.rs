@@ -118,7 +118,7 @@ fn a_job_whose_lease_is_lost_starts_none_of_its_waiting_tasks() {
         world.answer(&letters::url("j", &format!("t{n}")), [Answer::file("x").gated()]);
     }
     world.put(QueueName::ExportJobs, letters::job("j", 4));
-    world.fail_next(Op::ChangeVisibility, [gone(0)]);
+    world.fail_next(Op::ChangeJobVisibility, [gone(0)]);
     let pod = Pod::with(&world, short());
     pod.reports("the lease is lost", |report| report.counters.leases_lost == 1);
     let report = pod.reports("its tasks are cancelled", |report| report.slots.busy == 0);

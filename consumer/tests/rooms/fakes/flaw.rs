@@ -16,7 +16,10 @@ use super::{World, fault, source::LOOK_AGAIN};
 pub enum Op {
     LookQueues,
     Receive,
+    /// Of messages of `download-tasks`.
     ChangeVisibility,
+    /// Of messages of `export-jobs`.
+    ChangeJobVisibility,
     Delete,
     SendTask,
     SendDeadLetter,

@@ -267,7 +267,11 @@ impl Queue for FakeQueue {
         queue: QueueName,
         changes: &[(Receipt, Duration)],
     ) -> Result<Vec<Entry>, AwsFault> {
-        let call = self.world.call(Op::ChangeVisibility, name(queue)).await?;
+        let op = match queue {
+            QueueName::ExportJobs => Op::ChangeJobVisibility,
+            QueueName::DownloadTasks => Op::ChangeVisibility,
+        };
+        let call = self.world.call(op, name(queue)).await?;
         let entries = self.world.entries(&call, changes, |queues, (receipt, delay)| {
             let (now, extends) = (Instant::now(), *delay == queues.visibility);
             let Some(letter) = queues.held(queue, receipt).filter(|l| l.visible_at > now) else {
