@@ -44,7 +44,8 @@ impl<L: Ledger + 'static> Committer<L> {
     /// Commits a task with whatever else is to be committed to its shard, and closes its job when that was the
     /// last one.
     pub(crate) async fn commit(&self, job: &JobId, settling: Settling) -> Answer {
-        let shard = (job.clone(), self.ledger.shard(job, &settling.task).await?);
+        let shard = patiently(async || self.ledger.shard(job, &settling.task).await).await?;
+        let shard = (job.clone(), shard);
         let (answer, answered) = oneshot::channel();
         if self.enqueue(&shard, Entry { settling, answer }) {
             let (ledger, lines) = (Rc::clone(&self.ledger), Rc::clone(&self.lines));
