@@ -104,7 +104,7 @@ impl Target {
         })
     }
 
-    /// The environment of a consumer that works on this target, in the order of DESIGN.
+    /// The environment of a consumer that works on this target.
     pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
         let key = self.access.key.as_ref();
         let optional = [

@@ -181,7 +181,7 @@ pub enum Event {
     Extended {
         /// When they were sent.
         sent: Instant,
-        /// How each fared; empty when the whole request failed.
+        /// How each fared; all failed when the whole request did.
         entries: Vec<(LeaseId, Entry)>,
     },
     /// A delete was answered.

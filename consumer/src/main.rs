@@ -1,6 +1,12 @@
 //! The consumer's process: environment in, signals in, exit code out.
 
-use std::{net::TcpListener, process::ExitCode};
+use std::{
+    io,
+    net::TcpListener,
+    process::{self, ExitCode},
+    thread,
+    time::Duration,
+};
 
 use exportpool_consumer::{
     aws::ports::AwsPorts,
@@ -8,7 +14,16 @@ use exportpool_consumer::{
     observe::{self, report::Identity},
     run::{self, Settings},
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+    time,
+};
+
+/// What a shell says of a program that a signal ended.
+const EXIT_INTERRUPTED: i32 = 130;
+/// After the grace period, for what is being written down just then.
+const LAST_MOMENT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     let config = match Config::from_environment() {
@@ -42,29 +57,44 @@ fn start(config: &Config) -> anyhow::Result<ExitCode> {
         "exportpool-consumer starts"
     );
     let ports = AwsPorts::new(config, &identity.instance)?;
-    run::run(&ports, &Settings::from(config), identity, listener, stop_signal())?;
+    run::run(&ports, &Settings::from(config), identity, listener, stop_signal(config.grace)?)?;
     tracing::info!("everything is settled or given back: bye");
     Ok(ExitCode::SUCCESS)
 }
 
-/// Resolves at the first SIGTERM or SIGINT; a second one exits at once.
-async fn stop_signal() {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    let mut next = async move || {
+/// Hears signals on a thread of its own, so that they are heard whatever the others do. Resolves at the first SIGTERM
+/// or SIGINT; a second one ends the process at once, and so does the end of the grace period.
+fn stop_signal(grace: Duration) -> io::Result<impl Future<Output = ()> + Send> {
+    let (stop, stopped) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let hear = async move {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut next = async || {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        next().await;
+        let _ = stop.send(());
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            () = next() => process::exit(EXIT_INTERRUPTED),
+            () = time::sleep(grace + LAST_MOMENT) => process::exit(1),
         }
     };
-    next().await;
-    tokio::task::spawn_local(async move {
-        next().await;
-        std::process::exit(130);
-    });
+    thread::Builder::new().name("signals".into()).spawn(move || {
+        let heard: io::Result<()> = runtime.block_on(hear);
+        if let Err(error) = heard {
+            tracing::error!(%error, "signals cannot be heard: only SIGKILL ends this process");
+        }
+    })?;
+    Ok(async move {
+        // Without a thread that hears, nobody asks.
+        if stopped.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
 }
 
 fn port_taken(port: u16, error: &std::io::Error) -> String {

@@ -1,4 +1,4 @@
-//! What the work asks for, in slots and replicas (OPERATOR.md, Demand).
+//! What the work asks for, in slots and replicas.
 //!
 //! `slots = Σ_q w_q · (λ_q / ρ + B_q / T_eff)`: what arrives keeps at most the share ρ of the slots busy, and the
 //! backlog is gone in the time T_eff. w: slot time of a message; λ: messages a second; B: backlog.

@@ -15,7 +15,7 @@ use crate::policy::Policy;
 use crate::time::Millis;
 use crate::window::Window;
 
-/// While reports are unreadable, replicas at most double in this time (OPERATOR.md, Demand).
+/// While reports are unreadable, replicas at most double in this time.
 const DOUBLING: Duration = Duration::from_secs(60);
 
 /// What earlier observations of one pool left. Bounded: a few kilobytes and one report a pod.

@@ -12,7 +12,7 @@ use crate::time::Millis;
 const ENOUGH: f64 = 8.0;
 /// or after this time, if there was one at all.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What is learned moves to at most its double or half in this time (OPERATOR.md, Reports).
+/// What is learned moves to at most its double or half in this time.
 const DOUBLES_IN: f64 = 60.0;
 /// What is learned follows the pods with this time constant, in seconds.
 const EASE: f64 = 30.0;

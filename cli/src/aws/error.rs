@@ -7,8 +7,9 @@ use std::{io, net::SocketAddr};
 pub(crate) enum Error {
     /// The port is taken.
     #[error(
-        "{0} is in use. If a stand-in runs there already, use it: eval \"$(exportctl aws --print-env)\". \
-         Else choose another port with --port, or --port 0 for any free one"
+        "{0} is in use. If a stand-in runs there already, use it: eval \"$(exportctl aws --print-env --port {port})\". \
+         Else choose another port with --port, or --port 0 for any free one",
+        port = .0.port()
     )]
     InUse(SocketAddr),
     /// The address cannot be listened on for another reason.

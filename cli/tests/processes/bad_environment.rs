@@ -170,7 +170,7 @@ async fn wrong_credentials_take_nothing_and_dead_letter_nothing() {
     assert!(!consumer.said().contains(SECRET), "{}", consumer.said());
 }
 
-/// Also: `environment` is what DESIGN names, without dead-letter queues; the redrive policies name those.
+/// Also: `environment` is what the README requires, without dead-letter queues; the redrive policies name those.
 #[tokio::test]
 async fn the_names_in_the_design_are_all_it_needs_and_dead_letter_queues_are_found() {
     let aws = StandIn::start().await;

@@ -117,7 +117,7 @@ impl StandIn {
         }
     }
 
-    /// The environment of a consumer of this stand-in: what DESIGN names, and no dead-letter queues. Those are found.
+    /// The environment of a consumer of this stand-in: what the README requires, and no dead-letter queues. Those are found.
     pub(crate) fn environment(&self, more: &[(&str, &str)]) -> Environment {
         let mut environment = self.variables.clone();
         environment.retain(|name, _| !name.ends_with("_DLQ_URL"));

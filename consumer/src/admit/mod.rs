@@ -67,6 +67,7 @@ impl<L: Ledger + 'static> Desk<L> {
             Err(refusal) => self.refuse(lease, queue, &message, &refusal).await,
         };
         if let Err(fault) = outcome {
+            tracing::warn!(queue = queue.as_str(), %fault, "a message is not admitted: it comes again");
             self.tell(Event::AdmitFailed { lease, fault });
         }
     }

@@ -3,9 +3,13 @@
 use std::collections::HashMap;
 
 use exportpool_contract::{Destination, JobId, JobMessage, TaskId, TaskMessage, TaskSpec};
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use crate::{fail::Reason, message::QueueName};
+
+/// The longest URL, in bytes.
+pub const MAX_URL_BYTES: usize = 8 * 1024;
 
 /// A job that lists its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,15 +50,26 @@ pub struct Refusal {
 pub fn parse(queue: QueueName, body: &str) -> Result<Parsed, Refusal> {
     match queue {
         QueueName::ExportJobs => job(body).map(Parsed::Job),
-        QueueName::DownloadTasks => {
-            serde_json::from_str(body).map(Parsed::Task).map_err(|e| malformed(e.to_string()))
-        }
+        QueueName::DownloadTasks => task(body).map(Parsed::Task),
     }
 }
 
+fn read<T: DeserializeOwned>(body: &str) -> Result<T, Refusal> {
+    serde_json::from_str(body).map_err(|error| malformed(error.to_string()))
+}
+
+fn task(body: &str) -> Result<TaskMessage, Refusal> {
+    let message: TaskMessage = read(body)?;
+    check_sendable(&serde_json::to_string(&message).unwrap_or_default())?;
+    check_url(&message.task).map(|()| message)
+}
+
 fn job(body: &str) -> Result<Job, Refusal> {
-    let message: JobMessage = serde_json::from_str(body).map_err(|error| malformed(error.to_string()))?;
-    let digest = digest(&[&serde_json::to_string(&message).unwrap_or_default()]);
+    let message: JobMessage = read(body)?;
+    let text = serde_json::to_string(&message).unwrap_or_default();
+    check_sendable(&text)?;
+    message.tasks.iter().flatten().try_for_each(check_url)?;
+    let digest = digest(&[&text]);
     let tasks = match (message.tasks, message.export_api) {
         (Some(tasks), None) => unique(tasks)?,
         (None, None) => return Err(malformed("the job has neither `tasks` nor `exportApi`")),
@@ -67,6 +82,27 @@ fn job(body: &str) -> Result<Job, Refusal> {
         }
     };
     Ok(Job { id: message.job_id, tasks, destination: message.destination, digest })
+}
+
+/// What a message says is sent on, to `download-tasks` or a dead-letter queue. Of the characters that SQS refuses
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>), JSON escapes all but
+/// these.
+fn check_sendable(text: &str) -> Result<(), Refusal> {
+    match text.chars().find(|c| matches!(c, '\u{fffe}' | '\u{ffff}')) {
+        None => Ok(()),
+        Some(c) => {
+            Err(malformed(format!("the message holds {}, which SQS does not carry", c.escape_unicode())))
+        }
+    }
+}
+
+/// A record has room for 400 KB, and no server takes URLs of that length.
+fn check_url(task: &TaskSpec) -> Result<(), Refusal> {
+    if task.url.len() <= MAX_URL_BYTES {
+        return Ok(());
+    }
+    let (id, bytes) = (&task.task_id, task.url.len());
+    Err(malformed(format!("the URL of the task {id} has {bytes} bytes; at most {MAX_URL_BYTES} are allowed")))
 }
 
 /// A task listed twice counts once if both say the same.
@@ -142,6 +178,16 @@ mod tests {
             assert!(refusal.detail.contains(detail), "{body}: {}", refusal.detail);
         }
         assert_eq!(refusal(r#"{"jobId":"j","exportApi":{"url":"http://h"}}"#).reason, Reason::Unsupported);
+    }
+
+    #[test]
+    fn what_could_be_neither_recorded_nor_sent_on_is_refused() {
+        let with = |url: &str| format!(r#"{{"jobId":"j","tasks":[{{"taskId":"t","url":"{url}"}}]}}"#);
+        assert!(refusal(&with(&format!("http://h/{}", "x".repeat(9_000)))).detail.contains("at most 8192"));
+        assert!(refusal(&with(r"http://h/\uffff")).detail.contains("ffff"));
+        let alone = r#"{"jobId":"j","taskId":"t","url":"http://h/\ufffe"}"#;
+        assert!(parse(QueueName::DownloadTasks, alone).is_err());
+        assert_eq!(tasks(&with(r"http://h/\u0000")), ["t"], "escaped on its way");
     }
 
     #[test]

@@ -219,6 +219,7 @@ mod tests {
             (name::S3_PREFIX, "../up", "relative prefix"),
             (name::EXPORT_ALLOWED_NETWORKS, "10.0.0.0/99", "CIDR"),
             (name::LOG_FORMAT, "xml", "json or human"),
+            (name::RECORD_TTL_DAYS, "28", "from 29"),
             (name::MEMORY_BUDGET_MIB, "19", "at least 20 MiB for 4 slots"),
         ] {
             let error = with(&[(name, value)]).unwrap_err().to_string();

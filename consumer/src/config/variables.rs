@@ -175,7 +175,17 @@ impl Variables<'_> {
     }
 
     pub(super) fn record_ttl(&self) -> Result<Option<Duration>, ConfigError> {
+        /// Longer than the longest retention of a queue and of its dead-letter queue, 14 days each: what is redriven
+        /// must find its record.
+        const LEAST: u64 = 29;
         let days: u64 = self.number(name::RECORD_TTL_DAYS, 0..=36_500, 0)?;
+        if (1..LEAST).contains(&days) {
+            return Err(ConfigError::Invalid {
+                name: name::RECORD_TTL_DAYS,
+                value: days.to_string(),
+                allowed: format!("0 (never), or from {LEAST} (two retentions of 14 days, and one) to 36500"),
+            });
+        }
         Ok((days > 0).then(|| Duration::from_secs(days * 86_400)))
     }
 }

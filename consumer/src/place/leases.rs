@@ -8,7 +8,8 @@ use std::{
 
 use crate::message::{LeaseId, QueueName, Receipt};
 
-/// A request takes at most this long to be answered: what a receive's answer tells is at least so recent.
+/// A receive that was answered is taken to have been handled at most so long before. Should one have taken longer, the
+/// ledger's epochs keep the task from ending twice.
 const RECEIVE_ALLOWANCE: Duration = Duration::from_secs(10);
 /// SQS keeps a message in flight for at most 12 hours
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html>).
@@ -66,12 +67,14 @@ impl Leases {
     /// Messages that should be extended now. Each is asked for again after a few seconds, should the extension
     /// not be answered.
     pub fn due(&mut self, visibility: Duration, now: Instant) -> Vec<(LeaseId, QueueName, Receipt)> {
-        let due = self.held.iter_mut().filter(|(_, lease)| lease.extend_at <= now && lease.young(now));
-        due.map(|(id, lease)| {
-            lease.extend_at = now + visibility / 12;
-            (*id, lease.queue, lease.receipt.clone())
-        })
-        .collect()
+        let due = self.held.iter_mut().filter(|(_, lease)| lease.extend_at <= now);
+        let asked = due.filter_map(|(id, lease)| {
+            let young = lease.young(now);
+            // At its longest life a lease is left to end.
+            lease.extend_at = if young { now + visibility / 12 } else { lease.deadline };
+            young.then(|| (*id, lease.queue, lease.receipt.clone()))
+        });
+        asked.collect()
     }
 
     /// An extension that was sent at `sent` succeeded.
@@ -82,7 +85,7 @@ impl Leases {
         }
     }
 
-    /// Messages that are no longer ours: their deadline passed, or they reached the longest life.
+    /// Messages that are no longer ours: their deadline passed.
     #[must_use]
     pub fn expired(&self, now: Instant) -> Vec<LeaseId> {
         self.held.iter().filter(|(_, lease)| lease.deadline <= now).map(|(id, _)| *id).collect()
@@ -180,6 +183,7 @@ mod tests {
         let (mut leases, id) = one(start);
         leases.extended(id, at(start, 12 * 3_600), VISIBILITY);
         assert!(leases.due(VISIBILITY, at(start, 12 * 3_600 + 30)).is_empty());
+        assert_eq!(leases.wake_at(), Some(at(start, 12 * 3_600 + 60)), "nothing to do before it ends");
         assert_eq!(leases.expired(at(start, 12 * 3_600 + 60)), [id]);
     }
 }

@@ -44,7 +44,8 @@ impl Tally {
         let mean = self.service.map_or(spent, |mean| mean.mul_f64(1.0 - WEIGHT) + spent.mul_f64(WEIGHT));
         self.service = Some(mean);
         match result {
-            WorkResult::Faulted { fault: TaskFault::Ours(fault), .. } => self.aws_error(fault),
+            // Counted where it trips the breaker.
+            WorkResult::Faulted { fault: TaskFault::Ours(_), .. } => {}
             WorkResult::Faulted { fault, .. } => {
                 *self.counters.source_errors.entry(fault.reason().into()).or_default() += 1;
             }

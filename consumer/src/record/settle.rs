@@ -16,7 +16,7 @@ use crate::{
     ports::{Claimed, Ending, Ledger, Outbox, Outgoing, Recorded, Settling},
 };
 
-/// A hand-over whose attempt counts is for a retry; at shutdown nothing was tried.
+/// Between two tries to send a message.
 const RETRY_SEND: Duration = Duration::from_secs(1);
 
 /// The record thread's means.
