@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use axum::{Router, extract::Request};
-use tokio::{net::TcpStream, time};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time,
+};
 
 use crate::aws::{
     Error, Options, StandIn, make_resources,
@@ -67,16 +71,25 @@ async fn an_emulator_that_is_not_there_is_named_with_the_cause() {
 #[tokio::test]
 async fn stopping_answers_open_long_polls() {
     let aws = Fixture::start().await;
-    let request = aws.sqs.receive_message().queue_url(&aws.target.export_jobs).wait_time_seconds(20);
-    let poll = tokio::spawn(request.send());
-    let waiting = || TcpStream::connect(aws.stand_in.address());
-    waiting().await.unwrap();
-    time::sleep(Duration::from_millis(100)).await;
     let address = aws.stand_in.address();
+    let mut poll = TcpStream::connect(address).await.unwrap();
+    let body = serde_json::json!({"QueueUrl": aws.target.export_jobs, "WaitTimeSeconds": 20}).to_string();
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: {address}\r\nX-Amz-Target: AmazonSQS.ReceiveMessage\r\n\
+         Content-Type: application/x-amz-json-1.0\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+        body.len()
+    );
+    poll.write_all(head.as_bytes()).await.unwrap();
+    // The stand-in asks for the body: from here on the request is under way.
+    let mut begun = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+    poll.read_exact(&mut begun).await.unwrap();
+    poll.write_all(body.as_bytes()).await.unwrap();
     time::timeout(Duration::from_secs(3), aws.stand_in.shutdown())
         .await
         .expect("it does not wait for the poll");
-    assert_eq!(poll.await.unwrap().unwrap().messages, None);
+    let mut answer = String::new();
+    poll.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && !answer.contains("ReceiptHandle"), "{answer}");
     TcpStream::connect(address).await.expect_err("the port is free");
 }
 
