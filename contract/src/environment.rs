@@ -59,7 +59,7 @@ names! {
     EXPORT_ALLOWED_NETWORKS;
     /// `json` or `human` (human on a terminal, else json).
     LOG_FORMAT;
-    /// Days after which a record expires (never).
+    /// Days after which a record expires, at least 29 (never).
     RECORD_TTL_DAYS;
     /// Port of `/health`, `/live`, `/ready`, `/metrics` and `/report` (3000).
     PORT;
