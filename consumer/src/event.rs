@@ -132,12 +132,23 @@ pub enum Event {
         /// No more is to come of this message.
         complete: bool,
     },
-    /// The rest of a job is handed over.
+    /// Nothing more is to come of a job under this message: the rest is handed over, or goes on as another message.
     Split {
         /// The job's message.
         lease: LeaseId,
+        /// Tasks found on further pages.
+        listed: usize,
         /// Tasks sent to `download-tasks`.
         handed_over: usize,
+        /// The listing failed for good; what is left of it is in the dead-letter queue.
+        given_up: bool,
+    },
+    /// A job's first page could not be read: its message comes again.
+    AdmitLater {
+        /// The job's message.
+        lease: LeaseId,
+        /// From now.
+        delay: Duration,
     },
     /// A message that cannot be worked on is in its dead-letter queue.
     Refused {
@@ -220,6 +231,8 @@ pub enum Command {
         /// How many of a job's first tasks may stay here.
         local: usize,
     },
+    /// Leave off listing a job's pages soon: the rest goes on as another message.
+    Yield(LeaseId),
     /// Put a task on a worker.
     Start {
         /// Which.

@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use exportpool_contract::{Destination, JobId, ObjectKey, TaskId, TaskMessage, TaskSpec, attribute};
+use exportpool_contract::{
+    Destination, ExportApi, JobId, ObjectKey, TaskId, TaskMessage, TaskSpec, attribute,
+};
 
 /// The two queues a consumer reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -109,6 +111,8 @@ pub struct Task {
     pub enqueued_at: Option<u64>,
     /// The epoch on a redriven dead letter: it reopens the task.
     pub reopens: Option<u64>,
+    /// The page of an Export API that listed it.
+    pub page: Option<ExportApi>,
 }
 
 impl Task {
@@ -121,6 +125,7 @@ impl Task {
             destination: self.destination.clone(),
             attempt,
             enqueued_at: self.enqueued_at,
+            page: self.page.clone(),
         }
     }
 

@@ -31,6 +31,8 @@ pub enum Entry {
 /// Where a message is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outbox {
+    /// `export-jobs`, for a listing that another delivery goes on with.
+    ExportJobs,
     /// `download-tasks`.
     DownloadTasks,
     /// The dead-letter queue of a queue.
@@ -185,6 +187,17 @@ pub trait ObjectStore {
     async fn abort_upload(&self, key: &ObjectKey, upload: &str) -> Result<(), AwsFault>;
 }
 
+/// How far the listing of a job came.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    /// The page, from 0. A job that lists its files itself is one page.
+    pub page: u64,
+    /// The first task of that page that is not yet handed over.
+    pub index: usize,
+    /// Tasks listed before it, each counted once.
+    pub tasks: usize,
+}
+
 /// What a job's item says after it was claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobClaim {
@@ -192,8 +205,10 @@ pub struct JobClaim {
     pub epoch: u64,
     /// How many of the job's first tasks stay under its message.
     pub local: usize,
-    /// The first task not yet handed over.
-    pub cursor: usize,
+    /// Where to go on.
+    pub cursor: Cursor,
+    /// All tasks are known.
+    pub listed: bool,
 }
 
 /// What is known of a job when its message is admitted.
@@ -203,8 +218,10 @@ pub struct JobOpening {
     pub job: JobId,
     /// Digest of its definition.
     pub digest: String,
-    /// How many tasks it lists.
-    pub total: usize,
+    /// How many tasks are known.
+    pub tasks: usize,
+    /// More may be listed later: the total is not known yet.
+    pub more: bool,
     /// How many of its first tasks shall stay under its message, if nobody decided that before.
     pub local: usize,
 }
@@ -278,8 +295,11 @@ pub trait Ledger {
     async fn look(&self) -> Result<(), AwsFault>;
     /// Claims a job: a new epoch. `None`: the job stands there with another definition.
     async fn open_job(&self, opening: &JobOpening) -> Result<Option<JobClaim>, AwsFault>;
-    /// Moves a job's cursor. `false`: another delivery has the job.
-    async fn advance(&self, job: &JobId, epoch: u64, cursor: usize) -> Result<bool, AwsFault>;
+    /// Moves a job's cursor. At the `end` of a listing the tasks before it are the job's total. `false`: another
+    /// delivery has the job.
+    async fn advance(&self, job: &JobId, epoch: u64, cursor: Cursor, end: bool) -> Result<bool, AwsFault>;
+    /// Counts a failure of the listing; answers how many there were in a row. A moved cursor starts anew.
+    async fn listing_failed(&self, job: &JobId) -> Result<u32, AwsFault>;
     /// Which of a job's tasks are settled.
     async fn settled(&self, job: &JobId, tasks: &[TaskId]) -> Result<Vec<bool>, AwsFault>;
     /// Claims a task: a new epoch, one more attempt. Never blocks, never expires.
@@ -372,4 +392,9 @@ pub trait Ports: Clone + Send + Sync + 'static {
     /// # Errors
     /// When it cannot be made.
     fn source(&self) -> anyhow::Result<Self::Source>;
+    /// For the admit thread: pages of Export APIs, which the limits of downloads do not hold up.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    fn pages(&self) -> anyhow::Result<Self::Source>;
 }

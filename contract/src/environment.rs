@@ -57,6 +57,8 @@ names! {
     PER_HOST_RATE;
     /// Networks, comma-separated in CIDR notation, that downloads may reach although they are not public.
     EXPORT_ALLOWED_NETWORKS;
+    /// Folder with a file of credentials for each Export API that needs some (none).
+    EXPORT_API_CREDENTIALS_DIR;
     /// `json` or `human` (human on a terminal, else json).
     LOG_FORMAT;
     /// Days after which a record expires, at least 29 (never).

@@ -14,5 +14,5 @@ pub mod schema;
 pub use health::Health;
 pub use id::{InvalidId, JobId, TaskId};
 pub use key::{InvalidKey, ObjectKey};
-pub use message::{Destination, ExportApi, JobMessage, TaskMessage, TaskSpec};
+pub use message::{Continuation, Destination, ExportApi, ExportPage, JobMessage, TaskMessage, TaskSpec};
 pub use report::PodReport;

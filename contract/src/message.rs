@@ -25,6 +25,9 @@ pub struct JobMessage {
     /// Where the files go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination: Option<Destination>,
+    /// Set by a consumer that had to leave off in the middle of an Export API's pages: where to go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continues: Option<Continuation>,
 }
 
 /// One file of a job.
@@ -46,10 +49,33 @@ pub struct TaskSpec {
     pub overwrite: bool,
 }
 
-/// A URL that answers `{"tasks": […], "next": URL?}`, page by page.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// A URL that answers [`ExportPage`]s.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ExportApi {
-    /// The first page.
+    /// The page's: the first one's in a job.
+    pub url: String,
+    /// The name of credentials that the consumer knows; they are never in a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<String>,
+}
+
+/// What an Export API answers to a GET: one page of a job's files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ExportPage {
+    /// The files, at most 1,000.
+    pub tasks: Vec<TaskSpec>,
+    /// The next page, absolute or relative to this one; none on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Where a listing goes on. The ledger knows how far the job came; a message knows the page's whole URL, which no
+/// record holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Continuation {
+    /// The page's number, from 0.
+    pub page: u64,
+    /// The page's URL.
     pub url: String,
 }
 
@@ -80,6 +106,10 @@ pub struct TaskMessage {
     /// When the work was first put on a queue, in milliseconds since the Unix epoch: the age survives a hand-over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enqueued_at: Option<u64>,
+    /// The page of an Export API that listed it: a presigned URL that has expired is read there anew, and its query is
+    /// no part of the task's definition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<ExportApi>,
 }
 
 #[cfg(test)]

@@ -67,8 +67,14 @@ pub mod attribute {
     pub const SHARDS: &str = "shards";
     /// How many of the job's first tasks stay under the job's own message.
     pub const LOCAL: &str = "local";
-    /// The first task not yet handed over to `download-tasks`.
+    /// The first task not yet handed over to `download-tasks`: its place on the page [`CURSOR_PAGE`].
     pub const CURSOR: &str = "cursor";
+    /// The page of the cursor, from 0; a job that lists its files is one page.
+    pub const CURSOR_PAGE: &str = "cursorPage";
+    /// Tasks listed before the cursor, each counted once.
+    pub const CURSOR_TASKS: &str = "cursorTasks";
+    /// Failures of the listing in a row at the cursor.
+    pub const LISTING_FAILURES: &str = "listingFailures";
     /// When the job's item was made.
     pub const CREATED_AT: &str = "createdAt";
     /// When the job was closed.
@@ -151,10 +157,11 @@ pub const ONE_SHARD_TASKS: usize = 100;
 /// The shards of a job with more tasks than [`ONE_SHARD_TASKS`].
 pub const MANY_SHARDS: u16 = 16;
 
-/// How many shards a job gets when its item is made. It never changes afterwards.
+/// How many shards a job gets when its item is made, by the tasks known then; `more` are to come. It never changes
+/// afterwards.
 #[must_use]
-pub const fn shards_for(tasks: usize) -> u16 {
-    if tasks > ONE_SHARD_TASKS { MANY_SHARDS } else { 1 }
+pub const fn shards_for(tasks: usize, more: bool) -> u16 {
+    if more || tasks > ONE_SHARD_TASKS { MANY_SHARDS } else { 1 }
 }
 
 /// The shard of a task: FNV-1a (64 bit) of its id, modulo the job's shards.
@@ -193,10 +200,10 @@ mod tests {
         let tasks: Vec<_> = (0..1_600).map(|n| TaskId::new(format!("task-{n}")).unwrap()).collect();
         let mut sizes = [0_usize; 16];
         for task in &tasks {
-            sizes[usize::from(shard_of(task, shards_for(tasks.len())))] += 1;
+            sizes[usize::from(shard_of(task, shards_for(tasks.len(), false)))] += 1;
         }
         assert!(sizes.iter().all(|size| (50..=150).contains(size)), "{sizes:?}");
-        assert!(tasks.iter().all(|task| shard_of(task, shards_for(100)) == 0));
+        assert!(tasks.iter().all(|task| shard_of(task, shards_for(100, false)) == 0));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use schemars::{JsonSchema, schema_for};
 
-use crate::{Health, JobMessage, PodReport, TaskMessage};
+use crate::{ExportPage, Health, JobMessage, PodReport, TaskMessage};
 
 /// Every schema: its file's name, and its text.
 #[must_use]
@@ -10,6 +10,7 @@ pub fn all() -> Vec<(&'static str, String)> {
     vec![
         ("export-job.json", text::<JobMessage>()),
         ("download-task.json", text::<TaskMessage>()),
+        ("export-page.json", text::<ExportPage>()),
         ("pod-report.json", text::<PodReport>()),
         ("health.json", text::<Health>()),
     ]

@@ -1,21 +1,30 @@
 //! The admit thread: a message becomes tasks. It parses and checks, claims the job in the ledger, and hands over
 //! what does not stay here.
 
+mod hand_over;
+mod list;
+pub mod page;
 pub mod parse;
-pub mod split;
 
-use std::{cell::Cell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+};
 
 use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     event::Event,
     fail::{AwsFault, AwsKind, Reason, dead_letter},
     message::{Carrier, LeaseId, QueueName, Received, Task, TaskNo},
     poll::{Link, SendFault},
-    ports::{Ledger, Outbox, Outgoing},
+    ports::{Ledger, Outbox, Outgoing, Source},
 };
-use parse::{Parsed, Refusal};
+use list::Listing;
+use page::Pages;
+use parse::{Job, Parsed, Refusal};
 
 /// A message to admit.
 #[derive(Debug)]
@@ -26,26 +35,51 @@ pub(crate) struct Admission {
     pub(crate) local: usize,
 }
 
+/// Something for the admit thread to do.
+#[derive(Debug)]
+pub(crate) enum AdmitCommand {
+    Admit(Admission),
+    /// Leave off listing this message's pages soon.
+    Yield(LeaseId),
+}
+
 /// The admit thread's means.
-pub(crate) struct Desk<L> {
+pub(crate) struct Desk<L, F> {
     pub(crate) ledger: L,
+    pub(crate) pages: Pages<F>,
     pub(crate) link: Link,
     pub(crate) events: mpsc::UnboundedSender<Event>,
+    /// Failures of a listing in a row before it is given up.
+    pub(crate) max_attempts: u32,
+    yields: RefCell<HashMap<LeaseId, CancellationToken>>,
     next: Cell<u64>,
 }
 
-impl<L: Ledger + 'static> Desk<L> {
-    pub(crate) const fn new(ledger: L, link: Link, events: mpsc::UnboundedSender<Event>) -> Self {
-        Self { ledger, link, events, next: Cell::new(0) }
+impl<L: Ledger + 'static, F: Source + 'static> Desk<L, F> {
+    pub(crate) fn new(
+        ledger: L,
+        pages: Pages<F>,
+        link: Link,
+        events: mpsc::UnboundedSender<Event>,
+        max_attempts: u32,
+    ) -> Self {
+        Self { ledger, pages, link, events, max_attempts, yields: RefCell::default(), next: Cell::new(0) }
     }
 
     /// Admits messages until the line is closed, several at a time.
-    pub(crate) async fn run(self, mut admissions: mpsc::UnboundedReceiver<Admission>) {
+    pub(crate) async fn run(self, mut commands: mpsc::UnboundedReceiver<AdmitCommand>) {
         let desk = Rc::new(self);
         let mut under_way = JoinSet::new();
-        while let Some(admission) = admissions.recv().await {
-            let desk = Rc::clone(&desk);
-            under_way.spawn_local(async move { desk.admit(admission).await });
+        while let Some(command) = commands.recv().await {
+            match command {
+                AdmitCommand::Admit(admission) => {
+                    let desk = Rc::clone(&desk);
+                    under_way.spawn_local(async move { desk.admit(admission).await });
+                }
+                AdmitCommand::Yield(lease) => {
+                    desk.yields.borrow().get(&lease).map(CancellationToken::cancel);
+                }
+            }
             while under_way.try_join_next().is_some() {}
         }
         while under_way.join_next().await.is_some() {}
@@ -54,7 +88,7 @@ impl<L: Ledger + 'static> Desk<L> {
     async fn admit(&self, admission: Admission) {
         let Admission { lease, queue, message, local } = admission;
         let outcome = match parse::parse(queue, &message.body) {
-            Ok(Parsed::Job(job)) => self.split(lease, &message, &job, local).await,
+            Ok(Parsed::Job(job)) => self.admit_job(lease, &message, &job, local).await,
             Ok(Parsed::Task(task)) => {
                 self.tell(Event::Admitted {
                     lease,
@@ -70,6 +104,20 @@ impl<L: Ledger + 'static> Desk<L> {
             tracing::warn!(queue = queue.as_str(), %fault, "a message is not admitted: it comes again");
             self.tell(Event::AdmitFailed { lease, fault });
         }
+    }
+
+    async fn admit_job(
+        &self,
+        lease: LeaseId,
+        message: &Received,
+        job: &Job,
+        local: usize,
+    ) -> Result<(), AwsFault> {
+        let yielding = CancellationToken::new();
+        self.yields.borrow_mut().insert(lease, yielding.clone());
+        let outcome = self.list(&Listing { lease, message, job, local, yielding }).await;
+        self.yields.borrow_mut().remove(&lease);
+        outcome
     }
 
     fn tell(&self, event: Event) {
@@ -99,6 +147,7 @@ impl<L: Ledger + 'static> Desk<L> {
             reopens: from
                 .attribute(exportpool_contract::attribute::EPOCH)
                 .and_then(|epoch| epoch.parse().ok()),
+            page: message.page,
         }
     }
 

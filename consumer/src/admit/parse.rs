@@ -2,26 +2,42 @@
 
 use std::collections::HashMap;
 
-use exportpool_contract::{Destination, JobId, JobMessage, TaskId, TaskMessage, TaskSpec};
+use exportpool_contract::{
+    Continuation, Destination, ExportApi, JobId, JobMessage, TaskId, TaskMessage, TaskSpec,
+};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use crate::{fail::Reason, message::QueueName};
+use crate::{fail::Reason, message::QueueName, work::fetch::request::public_url};
 
 /// The longest URL, in bytes.
 pub const MAX_URL_BYTES: usize = 8 * 1024;
 
-/// A job that lists its files.
+/// A job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     /// Its name.
     pub id: JobId,
-    /// Its files, each once.
-    pub tasks: Vec<TaskSpec>,
+    /// Its files.
+    pub files: Files,
     /// Where they go.
     pub destination: Option<Destination>,
     /// Digest of the definition.
     pub digest: String,
+}
+
+/// Where a job's files are listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Files {
+    /// In its message, each once.
+    Inline(Vec<TaskSpec>),
+    /// On the pages of an Export API.
+    Pages {
+        /// The first page.
+        api: ExportApi,
+        /// Another delivery left off here.
+        continues: Option<Continuation>,
+    },
 }
 
 /// A body that can be worked on.
@@ -65,29 +81,47 @@ fn task(body: &str) -> Result<TaskMessage, Refusal> {
 }
 
 fn job(body: &str) -> Result<Job, Refusal> {
-    let message: JobMessage = read(body)?;
+    let mut message: JobMessage = read(body)?;
+    let continues = message.continues.take();
     let text = serde_json::to_string(&message).unwrap_or_default();
     check_sendable(&text)?;
-    message.tasks.iter().flatten().try_for_each(check_url)?;
     let digest = digest(&[&text]);
-    let tasks = match (message.tasks, message.export_api) {
-        (Some(tasks), None) => unique(tasks)?,
-        (None, None) => return Err(malformed("the job has neither `tasks` nor `exportApi`")),
-        (Some(_), Some(_)) => {
+    let files = match (message.tasks, message.export_api, continues) {
+        (Some(tasks), None, None) => Files::Inline(checked(tasks)?),
+        (None, Some(api), continues) => Files::Pages { api: checked_api(api)?, continues },
+        (Some(_), None, Some(_)) => {
+            return Err(malformed("only a job with `exportApi` can have `continues`"));
+        }
+        (None, None, _) => return Err(malformed("the job has neither `tasks` nor `exportApi`")),
+        (Some(_), Some(_), _) => {
             return Err(malformed("the job has both `tasks` and `exportApi`; one is allowed"));
         }
-        (None, Some(_)) => {
-            let detail = "jobs with `exportApi` are not supported by this version; list the files in `tasks`";
-            return Err(Refusal { reason: Reason::Unsupported, detail: detail.into() });
-        }
     };
-    Ok(Job { id: message.job_id, tasks, destination: message.destination, digest })
+    Ok(Job { id: message.job_id, files, destination: message.destination, digest })
+}
+
+/// Tasks that can be recorded and sent on, each once.
+///
+/// # Errors
+/// [`Refusal`] names the task.
+pub(super) fn checked(tasks: Vec<TaskSpec>) -> Result<Vec<TaskSpec>, Refusal> {
+    tasks.iter().try_for_each(check_url)?;
+    unique(tasks)
+}
+
+fn checked_api(api: ExportApi) -> Result<ExportApi, Refusal> {
+    if api.url.len() > MAX_URL_BYTES {
+        let bytes = api.url.len();
+        let detail = format!("the URL of `exportApi` has {bytes} bytes; at most {MAX_URL_BYTES} are allowed");
+        return Err(malformed(detail));
+    }
+    Ok(api)
 }
 
 /// What a message says is sent on, to `download-tasks` or a dead-letter queue. Of the characters that SQS refuses
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>), JSON escapes all but
 /// these.
-fn check_sendable(text: &str) -> Result<(), Refusal> {
+pub(super) fn check_sendable(text: &str) -> Result<(), Refusal> {
     match text.chars().find(|c| matches!(c, '\u{fffe}' | '\u{ffff}')) {
         None => Ok(()),
         Some(c) => {
@@ -128,10 +162,12 @@ fn malformed(detail: impl Into<String>) -> Refusal {
     Refusal { reason: Reason::Malformed, detail: detail.into() }
 }
 
-/// Digest of a task: its URL and its key.
+/// Digest of a task: its URL and its key. An Export API may presign URLs, each time anew: of what it lists, the URL
+/// without its query counts.
 #[must_use]
-pub fn task_digest(task: &TaskSpec) -> String {
-    digest(&[&task.url, task.key.as_deref().unwrap_or_default()])
+pub fn task_digest(task: &TaskSpec, presigned: bool) -> String {
+    let key = task.key.as_deref().unwrap_or_default();
+    if presigned { digest(&[&public_url(&task.url), key]) } else { digest(&[&task.url, key]) }
 }
 
 /// SHA-256 of texts, each ended by a byte that no JSON text holds, in hexadecimal.
@@ -154,8 +190,10 @@ mod tests {
 
     fn tasks(body: &str) -> Vec<String> {
         match parse(QueueName::ExportJobs, body).unwrap() {
-            Parsed::Job(job) => job.tasks.into_iter().map(|task| task.task_id.to_string()).collect(),
-            Parsed::Task(_) => unreachable!(),
+            Parsed::Job(Job { files: Files::Inline(tasks), .. }) => {
+                tasks.into_iter().map(|task| task.task_id.to_string()).collect()
+            }
+            other => panic!("no tasks in {other:?}"),
         }
     }
 
@@ -172,12 +210,15 @@ mod tests {
             (r#"{"jobId":"j","tasks":[{"taskId":"..","url":"http://h"}]}"#, "path step"),
             (r#"{"jobId":"j"}"#, "neither"),
             (r#"{"jobId":"j","tasks":[],"exportApi":{"url":"http://h"}}"#, "both"),
+            (
+                r#"{"jobId":"j","tasks":[],"continues":{"page":1,"url":"http://h"}}"#,
+                "only a job with `exportApi`",
+            ),
         ] {
             let refusal = refusal(body);
             assert_eq!(refusal.reason, Reason::Malformed, "{body}");
             assert!(refusal.detail.contains(detail), "{body}: {}", refusal.detail);
         }
-        assert_eq!(refusal(r#"{"jobId":"j","exportApi":{"url":"http://h"}}"#).reason, Reason::Unsupported);
     }
 
     #[test]
@@ -213,8 +254,23 @@ mod tests {
             overwrite: false,
         };
         let digests =
-            [task("u", None), task("uk", None), task("u", Some("k"))].map(|task| task_digest(&task));
+            [task("u", None), task("uk", None), task("u", Some("k"))].map(|task| task_digest(&task, false));
         assert!(digests[0] != digests[1] && digests[1] != digests[2] && digests[0] != digests[2]);
         assert_eq!(digests[0].len(), 64);
+        let signed = ["http://h/f?sig=1", "http://h/f?sig=2"].map(|url| task(url, None));
+        assert_eq!(task_digest(&signed[0], true), task_digest(&signed[1], true));
+        assert_ne!(task_digest(&signed[0], false), task_digest(&signed[1], false));
+    }
+
+    #[test]
+    fn a_continued_job_is_the_same_job() {
+        let digest = |continues| {
+            let body = format!(r#"{{"jobId":"j","exportApi":{{"url":"http://h"}}{continues}}}"#);
+            match parse(QueueName::ExportJobs, &body).unwrap() {
+                Parsed::Job(job) => job.digest,
+                Parsed::Task(_) => unreachable!(),
+            }
+        };
+        assert_eq!(digest(""), digest(r#","continues":{"page":7,"url":"http://h?page=7"}"#));
     }
 }

@@ -94,4 +94,8 @@ impl Ports for AwsPorts {
     fn source(&self) -> anyhow::Result<HttpSource> {
         HttpSource::new(self.hosts.clone(), &self.allowed)
     }
+
+    fn pages(&self) -> anyhow::Result<HttpSource> {
+        HttpSource::new(Hosts::new(self.hosts.limits()), &self.allowed)
+    }
 }

@@ -79,6 +79,7 @@ impl SqsQueues {
 
     async fn outbox(&self, to: Outbox) -> Result<String, AwsFault> {
         match to {
+            Outbox::ExportJobs => Ok(self.url(QueueName::ExportJobs).to_owned()),
             Outbox::DownloadTasks => Ok(self.url(QueueName::DownloadTasks).to_owned()),
             Outbox::DeadLetters(of) => self.dead_letter_url(of).await?.ok_or_else(|| AwsFault {
                 kind: AwsKind::Missing,

@@ -3,7 +3,7 @@
 
 mod variables;
 
-use std::{env, time::Duration};
+use std::{env, path::PathBuf, time::Duration};
 
 use exportpool_contract::environment as name;
 use ipnet::IpNet;
@@ -54,6 +54,8 @@ pub struct Config {
     pub per_host: PerHost,
     /// Networks that downloads may reach although they are not public.
     pub allowed_networks: Vec<IpNet>,
+    /// Where credentials for Export APIs are.
+    pub credentials_dir: Option<PathBuf>,
     /// How logs are written.
     pub log_format: LogFormat,
     /// Records expire after this.
@@ -159,6 +161,7 @@ impl Config {
             memory_budget: vars.memory_budget(pool)?,
             per_host: vars.per_host()?,
             allowed_networks: vars.networks()?,
+            credentials_dir: vars.credentials_dir()?,
             log_format: vars.log_format()?,
             record_ttl: vars.record_ttl()?,
             port: vars.number(name::PORT, 0..=u16::MAX, 3000)?,
@@ -218,6 +221,7 @@ mod tests {
             (name::AWS_ENDPOINT, "localhost:4566", "http://127.0.0.1:4566"),
             (name::S3_PREFIX, "../up", "relative prefix"),
             (name::EXPORT_ALLOWED_NETWORKS, "10.0.0.0/99", "CIDR"),
+            (name::EXPORT_API_CREDENTIALS_DIR, "/no/such/folder", "a folder"),
             (name::LOG_FORMAT, "xml", "json or human"),
             (name::RECORD_TTL_DAYS, "28", "from 29"),
             (name::MEMORY_BUDGET_MIB, "19", "at least 20 MiB for 4 slots"),

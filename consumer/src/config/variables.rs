@@ -1,6 +1,13 @@
 //! Reads single variables, each checked.
 
-use std::{fs, io::IsTerminal, ops::RangeInclusive, str::FromStr, time::Duration};
+use std::{
+    fs,
+    io::IsTerminal,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use exportpool_contract::{ObjectKey, environment as name};
 use ipnet::IpNet;
@@ -158,6 +165,19 @@ impl Variables<'_> {
             name: name::EXPORT_ALLOWED_NETWORKS,
             value: value.clone(),
             allowed: "networks in CIDR notation, comma-separated, such as 10.0.0.0/8,::1/128".into(),
+        })
+    }
+
+    pub(super) fn credentials_dir(&self) -> Result<Option<PathBuf>, ConfigError> {
+        let Some(value) = self.optional(name::EXPORT_API_CREDENTIALS_DIR) else { return Ok(None) };
+        if Path::new(&value).is_dir() {
+            return Ok(Some(value.into()));
+        }
+        Err(ConfigError::Invalid {
+            name: name::EXPORT_API_CREDENTIALS_DIR,
+            value,
+            allowed: "a folder with a file for each credential: an origin on the first line, a header on the second"
+                .into(),
         })
     }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use exportpool_contract::attribute;
+use exportpool_contract::{JobMessage, attribute};
 
 use super::Reason;
 use crate::{
@@ -54,6 +54,28 @@ pub fn hand_over(task: &Task, attempt: u32, delay: Duration) -> Outgoing {
     let mut attributes = carried(task);
     attributes.insert(attribute::ATTEMPT.into(), attempt.to_string());
     Outgoing { body: body(task, attempt), attributes, group: Some(task.group.clone()), delay }
+}
+
+/// The message by which the rest of a job's listing goes on. It carries what the job's own message carried.
+#[must_use]
+pub fn continuation(job: &JobMessage, from: &Received, delay: Duration) -> Outgoing {
+    let enqueued = from.enqueued_at().map(|at| (attribute::ENQUEUED_AT.to_owned(), at.to_string()));
+    let trace = from.attribute(attribute::TRACEPARENT);
+    let trace = trace.map(|trace| (attribute::TRACEPARENT.to_owned(), trace.to_owned()));
+    Outgoing {
+        // A job message is strings and numbers: writing it cannot fail.
+        body: serde_json::to_string(job).unwrap_or_default(),
+        attributes: enqueued.into_iter().chain(trace).collect(),
+        group: Some(from.group.clone().unwrap_or_else(|| job.job_id.to_string())),
+        delay,
+    }
+}
+
+/// The same message as a dead letter.
+#[must_use]
+pub fn with_reason(mut message: Outgoing, reason: Reason, detail: &str) -> Outgoing {
+    message.attributes.append(&mut why(reason, detail));
+    within_limit(message, reason)
 }
 
 fn body(task: &Task, attempt: u32) -> String {

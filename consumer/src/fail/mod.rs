@@ -127,8 +127,10 @@ macro_rules! reasons {
 reasons! {
     /// The body is not JSON, or not a job or a task.
     Malformed = "malformed",
-    /// A kind of job that this version does not know.
-    Unsupported = "unsupported",
+    /// An Export API's page cannot be read as one, repeats itself, or never ends.
+    ExportApiInvalid = "exportApiInvalid",
+    /// The Export API's credentials are not known here, or are another origin's.
+    CredentialsUnknown = "credentialsUnknown",
     /// The same id came before with another definition.
     IdReused = "idReused",
     /// The URL is not http(s), or cannot be read.

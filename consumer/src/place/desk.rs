@@ -124,6 +124,9 @@ impl Desk {
         for lease in self.leases.expired(now) {
             self.lose(lease);
         }
+        for lease in self.leases.aged(now) {
+            self.give_way(lease);
+        }
         self.extend(now);
         self.refill(now);
         std::mem::take(&mut self.out)
@@ -138,7 +141,11 @@ impl Desk {
             Event::Admitted { lease, tasks, listed, complete } => {
                 self.admitted(lease, tasks, listed, complete);
             }
-            Event::Split { lease, handed_over } => self.split(lease, handed_over),
+            Event::Split { lease, listed, handed_over, given_up } => {
+                self.tally.split(listed, handed_over, given_up);
+                self.split(lease, handed_over);
+            }
+            Event::AdmitLater { lease, delay } => self.admit_later(lease, delay),
             Event::Refused { lease } => self.refused(lease),
             Event::AdmitFailed { lease, fault } => self.admit_failed(lease, fault),
             Event::JobLost { lease } => self.lose(lease),
@@ -208,7 +215,7 @@ impl Desk {
     }
 
     /// A fault of our own: no new work, and what has not started goes back.
-    fn ours(&mut self, resource: Resource, fault: AwsFault) {
+    pub(super) fn ours(&mut self, resource: Resource, fault: AwsFault) {
         self.tally.aws_error(&fault);
         if let Some(after) = self.breaker.trip(resource, fault) {
             self.out.push(Command::Look(resource, after));
@@ -240,52 +247,6 @@ impl Desk {
         let pool = Pool { workers: 1, tasks_per_worker: 1, max_jobs: 1, max_waiting: 0 };
         let busy = usize::from(!self.messages.is_empty());
         (pool, InHand { slots: 1, busy, jobs: busy, ..InHand::default() })
-    }
-
-    fn admitted(&mut self, lease: LeaseId, tasks: Vec<Task>, listed: usize, complete: bool) {
-        self.tally.counters.tasks_listed += listed as u64;
-        let Some(message) = self.messages.get_mut(&lease) else { return };
-        message.admitting = false;
-        message.open = !complete;
-        message.outstanding = tasks.len();
-        message.unstored = tasks.len();
-        for task in tasks {
-            self.waiting.push(task);
-        }
-        if self.draining {
-            return self.give_way(lease);
-        }
-        if self.breaker.allowance() == Allowance::Nothing {
-            // It came by a poll that was under way.
-            self.return_unstarted(|| crate::fail::fault_delay(fastrand::f64()));
-        }
-        self.end_if_settled(lease);
-    }
-
-    fn split(&mut self, lease: LeaseId, handed_over: usize) {
-        self.tally.counters.handed_over += handed_over as u64;
-        if let Some(message) = self.messages.get_mut(&lease) {
-            message.open = false;
-            message.started |= handed_over > 0;
-        }
-        self.end_if_settled(lease);
-    }
-
-    fn refused(&mut self, lease: LeaseId) {
-        self.tally.counters.dead_lettered += 1;
-        self.breaker.succeeded();
-        if let Some(message) = self.messages.get_mut(&lease) {
-            message.admitting = false;
-            message.open = false;
-        }
-        self.end_if_settled(lease);
-    }
-
-    fn admit_failed(&mut self, lease: LeaseId, fault: AwsFault) {
-        let resource = if fault.resource.starts_with("queue") { Resource::Queues } else { Resource::Table };
-        self.waiting.remove(lease);
-        self.give_back(lease, crate::fail::fault_delay(fastrand::f64()));
-        self.ours(resource, fault);
     }
 
     fn dispatch(&mut self, now: Instant) {

@@ -50,8 +50,9 @@ impl Desk {
         }
     }
 
-    /// In a drain: a message of which nothing has started goes back whole; of one that has started, what waits is
-    /// handed over. One that is still being read gives way when it is.
+    /// In a drain, or after an hour: a message of which nothing has started goes back whole; of one that has started,
+    /// what waits is handed over, and what is not listed yet goes on as another message. One that is still being read
+    /// gives way when it is.
     pub(super) fn give_way(&mut self, lease: LeaseId) {
         let Some(message) = self.messages.get(&lease) else { return };
         if message.admitting || message.deleting {
@@ -59,6 +60,9 @@ impl Desk {
         }
         if !message.started && !message.open {
             return self.give_back_unstarted(lease, Duration::ZERO);
+        }
+        if message.open {
+            self.out.push(Command::Yield(lease));
         }
         self.hand_over_waiting(lease);
     }

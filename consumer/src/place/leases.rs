@@ -11,6 +11,8 @@ use crate::message::{LeaseId, QueueName, Receipt};
 /// A receive that was answered is taken to have been handled at most so long before. Should one have taken longer, the
 /// ledger's epochs keep the task from ending twice.
 const RECEIVE_ALLOWANCE: Duration = Duration::from_secs(10);
+/// After so long a message gives way: what of it has not started goes to other pods.
+const LONG_IN_HAND: Duration = Duration::from_secs(3_600);
 /// SQS keeps a message in flight for at most 12 hours
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html>).
 const LONGEST_LIFE: Duration = Duration::from_secs(11 * 3_600 + 1_800);
@@ -26,6 +28,8 @@ pub struct Lease {
     pub born: Instant,
     deadline: Instant,
     extend_at: Instant,
+    /// It was told to give way.
+    aged: bool,
 }
 
 /// All messages in hand.
@@ -49,7 +53,8 @@ impl Leases {
         let sure = visibility.saturating_sub(RECEIVE_ALLOWANCE);
         // At a short visibility a third of it is later than the allowance leaves.
         let extend_at = now + (visibility / 3).min(sure / 2);
-        self.held.insert(id, Lease { queue, receipt, born: now, deadline: now + sure, extend_at });
+        self.held
+            .insert(id, Lease { queue, receipt, born: now, deadline: now + sure, extend_at, aged: false });
         id
     }
 
@@ -89,6 +94,18 @@ impl Leases {
     #[must_use]
     pub fn expired(&self, now: Instant) -> Vec<LeaseId> {
         self.held.iter().filter(|(_, lease)| lease.deadline <= now).map(|(id, _)| *id).collect()
+    }
+
+    /// Messages that have been in hand for an hour now; each is named once. A lease is looked at more often than that,
+    /// to be extended.
+    pub fn aged(&mut self, now: Instant) -> Vec<LeaseId> {
+        let old = |lease: &Lease| !lease.aged && now.duration_since(lease.born) >= LONG_IN_HAND;
+        let aged = self.held.iter_mut().filter(|(_, lease)| old(lease));
+        let named = aged.map(|(id, lease)| {
+            lease.aged = true;
+            *id
+        });
+        named.collect()
     }
 
     /// When something of the above is next to be done.
@@ -175,6 +192,15 @@ mod tests {
         leases.extended(id, at(start, 20), VISIBILITY);
         assert!(leases.expired(at(start, 79)).is_empty());
         assert_eq!(leases.expired(at(start, 80)), [id]);
+    }
+
+    #[test]
+    fn a_message_gives_way_after_an_hour_once() {
+        let start = Instant::now();
+        let (mut leases, id) = one(start);
+        assert!(leases.aged(at(start, 3_599)).is_empty());
+        assert_eq!(leases.aged(at(start, 3_600)), [id]);
+        assert!(leases.aged(at(start, 3_700)).is_empty());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Who may start, who holds what, until when. Everything here is pure: events and the time come in, commands go
 //! out; the main loop in [`crate::run`] carries them out.
 
+mod admission;
 pub mod desk;
 mod drain;
 pub mod fairness;

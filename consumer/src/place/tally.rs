@@ -53,6 +53,13 @@ impl Tally {
         }
     }
 
+    /// A job's list ended here.
+    pub fn split(&mut self, listed: usize, handed_over: usize, given_up: bool) {
+        self.counters.tasks_listed += listed as u64;
+        self.counters.handed_over += handed_over as u64;
+        self.counters.dead_lettered += u64::from(given_up);
+    }
+
     /// AWS failed us.
     pub fn aws_error(&mut self, fault: &AwsFault) {
         *self.counters.aws_errors.entry(fault.kind.reason().into()).or_default() += 1;

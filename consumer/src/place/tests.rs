@@ -191,7 +191,10 @@ fn a_job_that_is_being_split_is_not_deleted_before_its_last_task_is_sent() {
     scene.tell(Event::Admitted { lease, tasks: vec![task("j", 0, lease.0)], listed: 9, complete: false });
     scene.finish(no(lease, 0), stored());
     assert!(deleted(&scene.settle(no(lease, 0), done())).is_empty());
-    assert_eq!(deleted(&scene.tell(Event::Split { lease, handed_over: 8 })), [lease]);
+    assert_eq!(
+        deleted(&scene.tell(Event::Split { lease, listed: 0, handed_over: 8, given_up: false })),
+        [lease]
+    );
     assert_eq!((scene.desk.tally.counters.tasks_listed, scene.desk.tally.counters.handed_over), (9, 8));
 }
 

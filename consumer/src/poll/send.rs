@@ -54,6 +54,7 @@ async fn send_part<Q: Queue>(queue: &Q, to: Outbox, part: Vec<Send>) {
 
 fn resource(to: Outbox) -> String {
     match to {
+        Outbox::ExportJobs => "queue export-jobs".into(),
         Outbox::DownloadTasks => "queue download-tasks".into(),
         Outbox::DeadLetters(of) => format!("queue for dead letters of {}", of.as_str()),
     }

@@ -15,7 +15,7 @@ use anyhow::Context;
 use tokio::{sync::mpsc, time};
 
 use crate::{
-    admit::Admission,
+    admit::{Admission, AdmitCommand},
     config::{Config, Pool},
     event::{Command, Event, Resource, WorkerId},
     observe::{
@@ -27,7 +27,7 @@ use crate::{
     poll::{Link, LinkCommand},
     ports::Ports,
     record::RecordCommand,
-    work::{pool::Crew, task::TaskRules, worker::on_this_thread},
+    work::{fetch::credentials::Credentials, pool::Crew, task::TaskRules, worker::on_this_thread},
 };
 use threads::{start_admit, start_link, start_observe, start_record, worker_main};
 
@@ -42,6 +42,8 @@ pub struct Settings {
     pub grace: Duration,
     /// Memory for buffers, in bytes.
     pub memory_budget: u64,
+    /// For Export APIs.
+    pub credentials: Credentials,
     /// What workers go by.
     pub task: TaskRules,
 }
@@ -53,6 +55,7 @@ impl From<&Config> for Settings {
             visibility: config.visibility,
             grace: config.grace,
             memory_budget: config.memory_budget,
+            credentials: Credentials::new(config.credentials_dir.clone()),
             task: TaskRules {
                 prefix: config.prefix.clone(),
                 timeout: config.task_timeout,
@@ -84,7 +87,7 @@ pub fn run<P: Ports>(
     let board = Board::new(Instant::now());
     let (events, incoming) = mpsc::unbounded_channel();
     let (link, link_thread) = start_link(ports, settings, &events, &board)?;
-    let (admit, admit_thread) = start_admit(ports, link.clone(), &events)?;
+    let (admit, admit_thread) = start_admit(ports, settings, link.clone(), &events)?;
     let (record, record_thread) = start_record(ports, settings, link.clone(), &events)?;
     let (ringer, bell) = mpsc::channel(1);
     let (stop_observing, observe_thread) = start_observe(listener, board.clone(), ringer)?;
@@ -126,7 +129,7 @@ enum Ended {
 
 struct Outlets {
     link: Link,
-    admit: mpsc::UnboundedSender<Admission>,
+    admit: mpsc::UnboundedSender<AdmitCommand>,
     record: mpsc::UnboundedSender<RecordCommand>,
 }
 
@@ -229,7 +232,10 @@ impl Main {
             }
             // The threads behind these lines end after main.
             Command::Admit { lease, queue, message, local } => {
-                let _ = admit.send(Admission { lease, queue, message, local });
+                let _ = admit.send(AdmitCommand::Admit(Admission { lease, queue, message, local }));
+            }
+            Command::Yield(lease) => {
+                let _ = admit.send(AdmitCommand::Yield(lease));
             }
             Command::Settle { task, result } => {
                 let _ = record.send(RecordCommand::Settle(task, result));

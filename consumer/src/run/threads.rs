@@ -16,7 +16,7 @@ use tokio::{
 
 use super::Settings;
 use crate::{
-    admit::{self, Admission},
+    admit::{self, AdmitCommand, page::Pages},
     event::Event,
     observe::{
         board::{Board, Loop},
@@ -78,13 +78,21 @@ pub(super) fn start_link<P: Ports>(
 
 pub(super) fn start_admit<P: Ports>(
     ports: &P,
+    settings: &Settings,
     link: Link,
     events: &mpsc::UnboundedSender<Event>,
-) -> anyhow::Result<(mpsc::UnboundedSender<Admission>, Thread)> {
-    let (admit, admissions) = mpsc::unbounded_channel();
+) -> anyhow::Result<(mpsc::UnboundedSender<AdmitCommand>, Thread)> {
+    let (admit, commands) = mpsc::unbounded_channel();
     let (ports, events) = (ports.clone(), events.clone());
+    let (credentials, max_attempts) = (settings.credentials.clone(), settings.task.max_attempts);
     let thread = spawn("admit", move || async move {
-        admit::Desk::new(ports.ledger(), link, events).run(admissions).await;
+        match ports.pages() {
+            Ok(source) => {
+                let pages = Pages { source, credentials };
+                admit::Desk::new(ports.ledger(), pages, link, events, max_attempts).run(commands).await;
+            }
+            Err(error) => tracing::error!(%error, "the admit thread cannot make its HTTP client"),
+        }
     })?;
     Ok((admit, thread))
 }

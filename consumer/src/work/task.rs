@@ -104,7 +104,7 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
     }
 
     async fn claim(&self, task: &Task) -> Result<Option<Claimed>, TaskFault> {
-        let (digest, url) = (task_digest(&task.spec), public_url(&task.spec.url));
+        let (digest, url) = (task_digest(&task.spec, task.page.is_some()), public_url(&task.spec.url));
         let ask = ClaimAsk {
             job: &task.job,
             task: task.id(),

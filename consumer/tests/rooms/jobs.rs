@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use exportpool_consumer::{fail::AwsKind, message::QueueName};
+use exportpool_consumer::{fail::AwsKind, message::QueueName, ports::Cursor};
 use exportpool_contract::{
     PodReport, TaskMessage,
     record::{JobState, TaskState},
@@ -100,7 +100,10 @@ fn the_cursor_moves_only_over_tasks_that_are_sent_and_a_redelivery_goes_on_from_
                 *sent.entry(task.task.task_id.to_string()).or_default() += 1;
             }
             Did::Advanced { cursor, .. } => {
-                assert!((local..cursor).all(|n| sent.contains_key(&format!("t{n}"))), "{cursor}: {sent:?}");
+                assert!(
+                    (local..cursor.index).all(|n| sent.contains_key(&format!("t{n}"))),
+                    "{cursor:?}: {sent:?}"
+                );
             }
             _ => {}
         }
@@ -124,7 +127,7 @@ fn a_job_that_another_pod_has_taken_over_is_left_to_it() {
     world.expire(QueueName::ExportJobs, message);
     let second = Pod::numbered(&world, settings(), 2);
     eventually_in(&world, "the second pod has the job", || {
-        world.did(|did| matches!(did, Did::Advanced { cursor: 300, .. })) == 1
+        world.did(|did| matches!(did, Did::Advanced { cursor: Cursor { index: 300, .. }, .. })) == 1
     });
     world.let_go();
     let report = first.reports("the first pod lost it", |report| report.counters.leases_lost > 0);

@@ -7,7 +7,7 @@ pub fn url(job: &str, task: &str) -> String {
     format!("http://files.test/{job}/{task}")
 }
 
-fn spec(job: &str, task: &str) -> Value {
+pub fn spec(job: &str, task: &str) -> Value {
     json!({ "taskId": task, "url": url(job, task) })
 }
 
@@ -25,4 +25,20 @@ pub fn task(job: &str, task: &str) -> String {
 /// A task message with a URL.
 pub fn task_from(job: &str, task: &str, url: &str) -> String {
     json!({ "jobId": job, "taskId": task, "url": url }).to_string()
+}
+
+/// The URL of an Export API's page.
+pub fn page_url(job: &str, page: usize) -> String {
+    format!("http://api.test/{job}?page={page}")
+}
+
+/// A job that an Export API lists.
+pub fn job_of_pages(job: &str) -> String {
+    json!({ "jobId": job, "exportApi": { "url": page_url(job, 0) } }).to_string()
+}
+
+/// A page of tasks, and the number of the next one.
+pub fn page(job: &str, tasks: impl IntoIterator<Item = usize>, next: Option<usize>) -> String {
+    let tasks: Vec<_> = tasks.into_iter().map(|n| spec(job, &format!("t{n}"))).collect();
+    json!({ "tasks": tasks, "next": next.map(|page| page_url(job, page)) }).to_string()
 }

@@ -16,6 +16,7 @@ mod jobs;
 mod leases;
 mod observed;
 mod ours;
+mod pages;
 mod refused;
 mod shutdown;
 mod storing;

@@ -11,7 +11,7 @@ use exportpool_consumer::{
     config::Pool,
     observe::report::Identity,
     run::{self, Settings},
-    work::task::TaskRules,
+    work::{fetch::credentials::Credentials, task::TaskRules},
 };
 use exportpool_contract::PodReport;
 use tokio::sync::oneshot;
@@ -29,6 +29,7 @@ pub fn settings() -> Settings {
         visibility: VISIBILITY,
         grace: Duration::from_secs(60),
         memory_budget: 64 * MIB,
+        credentials: Credentials::default(),
         task: TaskRules {
             prefix: None,
             timeout: Duration::from_secs(15),

@@ -12,7 +12,7 @@ use super::{DynamoLedger, Item, count, expression, key, number, read_number, rea
 use crate::{
     fail::AwsFault,
     observe::http::unix_millis,
-    ports::{JobClaim, JobOpening},
+    ports::{Cursor, JobClaim, JobOpening},
 };
 
 /// The most keys of one BatchGetItem.
@@ -21,44 +21,94 @@ const MAX_READ: usize = 100;
 impl DynamoLedger {
     pub(super) async fn claim_job(&self, opening: &JobOpening) -> Result<Option<JobClaim>, AwsFault> {
         const CONDITION: &str = "attribute_not_exists(#digest) OR #digest = :digest";
+        let (total, state) = if opening.more {
+            ("", JobState::Listing)
+        } else {
+            (", #total = if_not_exists(#total, :tasks), #listed = :true", JobState::Running)
+        };
         let update = format!(
-            "SET #epoch = if_not_exists(#epoch, :zero) + :one, #digest = :digest, #total = :total, #listed = :true, \
+            "SET #epoch = if_not_exists(#epoch, :zero) + :one, #digest = :digest, \
              #local = if_not_exists(#local, :local), #cursor = if_not_exists(#cursor, :local), \
-             #shards = if_not_exists(#shards, :shards), #state = if_not_exists(#state, :running), \
-             #createdAt = if_not_exists(#createdAt, :now), #claimedAt = :now, #claimedBy = :me{}",
+             #cursorPage = if_not_exists(#cursorPage, :zero), #cursorTasks = if_not_exists(#cursorTasks, :local), \
+             #shards = if_not_exists(#shards, :shards), #state = if_not_exists(#state, :state), \
+             #createdAt = if_not_exists(#createdAt, :now), #claimedAt = :now, #claimedBy = :me{total}{}",
             self.expiry()
         );
-        let values = expression::values(
+        let mut values = expression::values(
             [
                 (":zero", number(0)),
                 (":one", number(1)),
                 (":digest", text(&opening.digest)),
-                (":total", count(opening.total)),
-                (":true", AttributeValue::Bool(true)),
                 (":local", count(opening.local)),
-                (":shards", number(shards_for(opening.total))),
-                (":running", text(JobState::Running.as_str())),
+                (":shards", number(shards_for(opening.tasks, opening.more))),
+                (":state", text(state.as_str())),
                 (":now", number(unix_millis())),
                 (":me", text(&self.instance)),
             ],
             self.expires(),
         );
+        if !opening.more {
+            values.insert(":tasks".into(), count(opening.tasks));
+            values.insert(":true".into(), AttributeValue::Bool(true));
+        }
         let item = self.update(&job_pk(&opening.job), JOB, &update, Some(CONDITION), values).await?;
         item.map(|item| self.read_claim(&opening.job, &item)).transpose()
     }
 
     fn read_claim(&self, job: &JobId, item: &Item) -> Result<JobClaim, AwsFault> {
         let read = |name| read_number(item, name).ok_or_else(|| self.odd("a job's item misses a number"));
-        let size = |number| usize::try_from(number).unwrap_or(usize::MAX);
+        let size = |name| read(name).map(|number| usize::try_from(number).unwrap_or(usize::MAX));
         self.known.put(job, u16::try_from(read(attribute::SHARDS)?).unwrap_or(1));
-        let (epoch, local, cursor) =
-            (read(attribute::EPOCH)?, read(attribute::LOCAL)?, read(attribute::CURSOR)?);
-        Ok(JobClaim { epoch, local: size(local), cursor: size(cursor) })
+        let cursor = Cursor {
+            page: read(attribute::CURSOR_PAGE)?,
+            index: size(attribute::CURSOR)?,
+            tasks: size(attribute::CURSOR_TASKS)?,
+        };
+        let listed = item.get(attribute::LISTED).is_some_and(|listed| listed.as_bool() == Ok(&true));
+        Ok(JobClaim { epoch: read(attribute::EPOCH)?, local: size(attribute::LOCAL)?, cursor, listed })
     }
 
-    pub(super) async fn move_cursor(&self, job: &JobId, epoch: u64, cursor: usize) -> Result<bool, AwsFault> {
-        let values = [(":cursor", count(cursor)), (":epoch", number(epoch))];
-        self.set_in_epoch(&job_pk(job), JOB, "SET #cursor = :cursor", values).await
+    /// A job is not closed before it is listed, so that the end of its listing never opens it again.
+    pub(super) async fn move_cursor(
+        &self,
+        job: &JobId,
+        epoch: u64,
+        cursor: Cursor,
+        end: bool,
+    ) -> Result<bool, AwsFault> {
+        let end_of_list = if end { ", #total = :tasks, #listed = :true, #state = :running" } else { "" };
+        let update = format!(
+            "SET #cursor = :index, #cursorPage = :page, #cursorTasks = :tasks{end_of_list} REMOVE #listingFailures"
+        );
+        let mut values = expression::values(
+            [
+                (":index", count(cursor.index)),
+                (":page", number(cursor.page)),
+                (":tasks", count(cursor.tasks)),
+                (":epoch", number(epoch)),
+            ],
+            None,
+        );
+        if end {
+            values.insert(":true".into(), AttributeValue::Bool(true));
+            values.insert(":running".into(), text(JobState::Running.as_str()));
+        }
+        Ok(self.update(&job_pk(job), JOB, &update, Some("#epoch = :epoch"), values).await?.is_some())
+    }
+
+    pub(super) async fn count_listing_failure(&self, job: &JobId) -> Result<u32, AwsFault> {
+        let update = format!(
+            "SET #listingFailures = if_not_exists(#listingFailures, :zero) + :one, \
+             #createdAt = if_not_exists(#createdAt, :now){}",
+            self.expiry()
+        );
+        let values = expression::values(
+            [(":zero", number(0)), (":one", number(1)), (":now", number(unix_millis()))],
+            self.expires(),
+        );
+        let item = self.update(&job_pk(job), JOB, &update, None, values).await?.unwrap_or_default();
+        let failures = read_number(&item, attribute::LISTING_FAILURES).unwrap_or(1);
+        Ok(u32::try_from(failures).unwrap_or(u32::MAX))
     }
 
     /// Writes to an item only in its newest epoch. `false`: somebody claimed it since.

@@ -28,7 +28,7 @@ use super::fault;
 use crate::{
     fail::{AwsFault, AwsKind},
     observe::http::unix_millis,
-    ports::{Claim, ClaimAsk, JobClaim, JobOpening, Ledger, Recorded, Settling},
+    ports::{Claim, ClaimAsk, Cursor, JobClaim, JobOpening, Ledger, Recorded, Settling},
 };
 
 type Item = HashMap<String, AttributeValue>;
@@ -167,8 +167,12 @@ impl Ledger for DynamoLedger {
         self.claim_job(opening).await
     }
 
-    async fn advance(&self, job: &JobId, epoch: u64, cursor: usize) -> Result<bool, AwsFault> {
-        self.move_cursor(job, epoch, cursor).await
+    async fn advance(&self, job: &JobId, epoch: u64, cursor: Cursor, end: bool) -> Result<bool, AwsFault> {
+        self.move_cursor(job, epoch, cursor, end).await
+    }
+
+    async fn listing_failed(&self, job: &JobId) -> Result<u32, AwsFault> {
+        self.count_listing_failure(job).await
     }
 
     async fn settled(&self, job: &JobId, tasks: &[TaskId]) -> Result<Vec<bool>, AwsFault> {

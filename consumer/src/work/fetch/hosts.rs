@@ -41,6 +41,12 @@ impl Hosts {
         Self { limits, known: Arc::default() }
     }
 
+    /// The limits.
+    #[must_use]
+    pub const fn limits(&self) -> PerHost {
+        self.limits
+    }
+
     /// Waits for a place, and for the host's turn.
     pub async fn admit(&self, host: &str) -> Admission {
         let gate = self.gate(host);

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod answer;
+pub mod credentials;
 pub mod hosts;
 pub mod http;
 pub mod request;

@@ -29,11 +29,19 @@ const ALLOWED_HEADERS: &[&str] = &[
 /// # Errors
 /// [`TaskFault::Final`]: such a request is never sent.
 pub fn request(url: &str, headers: &exportpool_contract::message::Headers) -> Result<Request, TaskFault> {
-    let url = Url::parse(url).map_err(|error| TaskFault::last(Reason::InvalidUrl, error.to_string()))?;
-    check_scheme(&url)?;
+    let url = parse_url(url)?;
     let headers =
         headers.iter().map(|(name, value)| header(name, value)).collect::<Result<HeaderMap, _>>()?;
     Ok(Request { url, headers })
+}
+
+/// Reads a URL that may be asked for.
+///
+/// # Errors
+/// `invalidUrl`: no URL, or neither http nor https.
+pub fn parse_url(url: &str) -> Result<Url, TaskFault> {
+    let url = Url::parse(url).map_err(|error| TaskFault::last(Reason::InvalidUrl, error.to_string()))?;
+    check_scheme(&url).map(|()| url)
 }
 
 fn check_scheme(url: &Url) -> Result<(), TaskFault> {

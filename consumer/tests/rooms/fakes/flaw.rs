@@ -23,6 +23,8 @@ pub enum Op {
     Delete,
     SendTask,
     SendDeadLetter,
+    /// Of the rest of a job.
+    SendJob,
     LookBucket,
     Head,
     Put,
@@ -33,6 +35,7 @@ pub enum Op {
     LookTable,
     OpenJob,
     Advance,
+    ListingFailed,
     Settled,
     Claim,
     NoteUpload,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use exportpool_consumer::{
     message::{Attributes, QueueName},
-    ports::Outbox,
+    ports::{Cursor, Outbox},
 };
 use exportpool_contract::record::{JobState, TaskState};
 
@@ -34,7 +34,7 @@ pub enum Did {
     /// A task was settled.
     Settled { task: String, state: TaskState },
     /// A job's cursor moved.
-    Advanced { job: String, cursor: usize },
+    Advanced { job: String, cursor: Cursor },
     /// A job was closed.
     Closed { job: String, state: JobState },
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use exportpool_consumer::{
     fail::AwsFault,
     message::Stored,
-    ports::{Claim, ClaimAsk, Claimed, Ending, JobClaim, JobOpening, Ledger, Recorded, Settling},
+    ports::{Claim, ClaimAsk, Claimed, Cursor, Ending, JobClaim, JobOpening, Ledger, Recorded, Settling},
 };
 use exportpool_contract::{
     JobId, TaskId,
@@ -23,7 +23,8 @@ pub struct JobItem {
     pub digest: Option<String>,
     pub total: Option<usize>,
     pub local: usize,
-    pub cursor: usize,
+    pub cursor: Cursor,
+    pub failures: u32,
     pub shards: u16,
     pub state: Option<JobState>,
 }
@@ -57,8 +58,8 @@ impl Table {
     }
 
     pub fn shard(&mut self, job: &JobId, task: &TaskId) -> u16 {
-        let item =
-            self.jobs.entry(job.clone()).or_insert_with(|| JobItem { shards: 1, ..JobItem::default() });
+        let item = self.jobs.entry(job.clone()).or_default();
+        item.shards = item.shards.max(1);
         shard_of(task, item.shards)
     }
 
@@ -68,16 +69,21 @@ impl Table {
             return None;
         }
         if item.digest.is_none() {
-            (item.local, item.cursor) = (opening.local, opening.local);
+            item.local = opening.local;
+            item.cursor = Cursor { page: 0, index: opening.local, tasks: opening.local };
             item.digest = Some(opening.digest.clone());
         }
         if item.shards == 0 {
-            item.shards = shards_for(opening.total);
+            item.shards = shards_for(opening.tasks, opening.more);
         }
         item.epoch += 1;
-        item.total = Some(opening.total);
-        item.state = item.state.or(Some(JobState::Running));
-        Some(JobClaim { epoch: item.epoch, local: item.local, cursor: item.cursor })
+        if !opening.more {
+            item.total = item.total.or(Some(opening.tasks));
+        }
+        let state = if opening.more { JobState::Listing } else { JobState::Running };
+        item.state = item.state.or(Some(state));
+        let JobItem { epoch, local, cursor, total, .. } = *item;
+        Some(JobClaim { epoch, local, cursor, listed: total.is_some() })
     }
 
     fn claim(&mut self, ask: &ClaimAsk<'_>) -> Claim {
@@ -185,14 +191,25 @@ impl Ledger for FakeLedger {
         call.answer(claim)
     }
 
-    async fn advance(&self, job: &JobId, epoch: u64, cursor: usize) -> Result<bool, AwsFault> {
+    async fn advance(&self, job: &JobId, epoch: u64, cursor: Cursor, end: bool) -> Result<bool, AwsFault> {
         let call = self.0.call(Op::Advance, TABLE).await?;
         let mut world = self.0.lock();
         let item = world.table.jobs.get_mut(job).filter(|item| item.epoch == epoch);
         let Some(item) = item else { return call.answer(false) };
-        item.cursor = cursor;
+        (item.cursor, item.failures) = (cursor, 0);
+        if end {
+            (item.total, item.state) = (Some(cursor.tasks), Some(JobState::Running));
+        }
         world.journal.push(Did::Advanced { job: job.to_string(), cursor });
         call.answer(true)
+    }
+
+    async fn listing_failed(&self, job: &JobId) -> Result<u32, AwsFault> {
+        let call = self.0.call(Op::ListingFailed, TABLE).await?;
+        let mut world = self.0.lock();
+        let item = world.table.jobs.entry(job.clone()).or_default();
+        item.failures += 1;
+        call.answer(item.failures)
     }
 
     async fn settled(&self, job: &JobId, tasks: &[TaskId]) -> Result<Vec<bool>, AwsFault> {

@@ -126,6 +126,10 @@ impl Ports for FakePorts {
     fn source(&self) -> anyhow::Result<Self::Source> {
         Ok(source::FakeSource(self.world.clone()))
     }
+
+    fn pages(&self) -> anyhow::Result<Self::Source> {
+        self.source()
+    }
 }
 
 pub fn job_id(job: &str) -> JobId {

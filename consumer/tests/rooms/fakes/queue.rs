@@ -47,7 +47,6 @@ pub struct Letter {
 
 pub struct Queues {
     letters: BTreeMap<Outbox, Vec<Letter>>,
-    jobs: Vec<Letter>,
     next: u64,
     pub visibility: Duration,
     /// Receives under way.
@@ -58,21 +57,14 @@ pub struct Queues {
 
 impl Default for Queues {
     fn default() -> Self {
-        Self {
-            letters: BTreeMap::new(),
-            jobs: Vec::new(),
-            next: 0,
-            visibility: VISIBILITY,
-            polls: 0,
-            stale_deletes_pass: true,
-        }
+        Self { letters: BTreeMap::new(), next: 0, visibility: VISIBILITY, polls: 0, stale_deletes_pass: true }
     }
 }
 
 impl Queues {
     pub fn main(&mut self, queue: QueueName) -> &mut Vec<Letter> {
         match queue {
-            QueueName::ExportJobs => &mut self.jobs,
+            QueueName::ExportJobs => self.line(Outbox::ExportJobs),
             QueueName::DownloadTasks => self.line(Outbox::DownloadTasks),
         }
     }
@@ -300,7 +292,11 @@ impl Queue for FakeQueue {
     }
 
     async fn send(&self, to: Outbox, messages: &[Outgoing]) -> Result<Vec<Entry>, AwsFault> {
-        let op = if to == Outbox::DownloadTasks { Op::SendTask } else { Op::SendDeadLetter };
+        let op = match to {
+            Outbox::ExportJobs => Op::SendJob,
+            Outbox::DownloadTasks => Op::SendTask,
+            Outbox::DeadLetters(_) => Op::SendDeadLetter,
+        };
         let call = self.world.call(op, "queue to send to").await?;
         if messages.iter().map(Outgoing::bytes).sum::<usize>() > MIB {
             self.world.lock().broken.push("a request of more than 1 MiB".into());

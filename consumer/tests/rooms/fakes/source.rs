@@ -98,6 +98,21 @@ pub struct Web {
     answers: BTreeMap<String, VecDeque<Answer>>,
     open: BTreeSet<String>,
     pub at_gate: BTreeMap<String, usize>,
+    /// The `Authorization` of the last request of each URL that had one.
+    pub authorized: BTreeMap<String, String>,
+}
+
+impl Web {
+    /// What a URL answers waits for [`World::open_gate`].
+    pub fn gate(&mut self, url: &str) {
+        self.answers.get_mut(url).expect("scripted").iter_mut().for_each(|answer| answer.gated = true);
+    }
+
+    /// A URL answers this before what it answered so far.
+    pub fn prepend(&mut self, url: &str, answers: impl IntoIterator<Item = Answer>) {
+        let line = self.answers.entry(url.into()).or_default();
+        *line = answers.into_iter().chain(std::mem::take(line)).collect();
+    }
 }
 
 impl World {
@@ -146,6 +161,10 @@ impl Source for FakeSource {
 
     async fn fetch(&self, request: &Request) -> Result<(SourceHead, FakeBody), TaskFault> {
         let url = request.url.as_str();
+        if let Some(header) = request.headers.get("authorization") {
+            let header = header.to_str().expect("text").to_owned();
+            self.0.lock().web.authorized.insert(url.into(), header);
+        }
         let Answer { gated, refusal, length, chunks, end } = self.0.next_answer(url);
         if gated {
             self.0.wait_at_gate(url).await;

@@ -1,0 +1,240 @@
+//! A job is split once: its first tasks stay under its message, all others go in order to `download-tasks`, so that
+//! other pods can help. A cursor in the job's item says how far that came; a redelivery goes on from there.
+//!
+//! A job that names an Export API is the same, page by page. After a minute, or when told to, the pages go on as a
+//! message of their own, so that no listing holds a pod.
+
+use std::time::Duration;
+
+use exportpool_contract::{Continuation, ExportApi, JobMessage, TaskMessage, TaskSpec};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Desk, Refusal,
+    hand_over::{Run, Stopped},
+    page::Page,
+    parse::{Files, Job},
+};
+use crate::{
+    event::Event,
+    fail::{AwsFault, TaskFault, dead_letter, retry_delay},
+    message::{Carrier, LeaseId, QueueName, Received, Task},
+    ports::{Cursor, JobClaim, JobOpening, Ledger, Outbox, Source},
+};
+
+/// A job under its message.
+pub(super) struct Listing<'a> {
+    pub(super) lease: LeaseId,
+    pub(super) message: &'a Received,
+    pub(super) job: &'a Job,
+    /// How many of the first tasks may stay here.
+    pub(super) local: usize,
+    /// Told to leave off.
+    pub(super) yielding: CancellationToken,
+}
+
+impl Listing<'_> {
+    const fn is_continued(&self) -> bool {
+        matches!(&self.job.files, Files::Pages { continues: Some(_), .. })
+    }
+
+    const fn api(&self) -> Option<&ExportApi> {
+        match &self.job.files {
+            Files::Inline(_) => None,
+            Files::Pages { api, .. } => Some(api),
+        }
+    }
+
+    /// The job's message, to go on at a page.
+    fn continuing(&self, at: &Continuation) -> JobMessage {
+        JobMessage {
+            job_id: self.job.id.clone(),
+            tasks: None,
+            export_api: self.api().cloned(),
+            destination: self.job.destination.clone(),
+            continues: Some(at.clone()),
+        }
+    }
+}
+
+impl<L: Ledger + 'static, F: Source + 'static> Desk<L, F> {
+    /// Admits a job: its first tasks here, the others to `download-tasks`.
+    pub(super) async fn list(&self, listing: &Listing<'_>) -> Result<(), AwsFault> {
+        let first = match self.first_page(&listing.job.files).await {
+            Ok(page) => page,
+            Err(TaskFault::Ours(fault)) => return Err(fault),
+            Err(fault) => return self.put_off(listing, fault).await,
+        };
+        let Some(claim) = self.ledger.open_job(&opening(listing, &first)).await? else {
+            let refusal = Refusal::id_reused(&listing.job.id);
+            return self.refuse(listing.lease, QueueName::ExportJobs, listing.message, &refusal).await;
+        };
+        let tasks = self.local_tasks(listing, &claim, &first).await?;
+        let complete = is_complete(&claim, &first);
+        if complete && tasks.is_empty() {
+            self.ledger.close(&listing.job.id).await?;
+        }
+        let listed = if claim.listed { first.tasks.len() } else { tasks.len() };
+        self.tell(Event::Admitted { lease: listing.lease, tasks, listed, complete });
+        if complete { Ok(()) } else { self.hand_over_rest(listing, first, claim).await }
+    }
+
+    async fn first_page(&self, files: &Files) -> Result<Page, TaskFault> {
+        match files {
+            Files::Inline(tasks) => Ok(Page { number: 0, api: None, tasks: tasks.clone(), next: None }),
+            Files::Pages { api, continues: None } => self.pages.read(api, 0).await,
+            Files::Pages { api, continues: Some(Continuation { page, url }) } => {
+                let api = ExportApi { url: url.clone(), credentials: api.credentials.clone() };
+                self.pages.read(&api, *page).await
+            }
+        }
+    }
+
+    /// The tasks under the job's message that nobody has settled yet.
+    async fn local_tasks(
+        &self,
+        listing: &Listing<'_>,
+        claim: &JobClaim,
+        first: &Page,
+    ) -> Result<Vec<Task>, AwsFault> {
+        if listing.is_continued() {
+            return Ok(Vec::new());
+        }
+        let local = &first.tasks[..claim.local.min(first.tasks.len())];
+        let task = |spec: &TaskSpec| self.of_job(listing, first, spec.clone());
+        if claim.epoch == 1 {
+            return Ok(local.iter().map(task).collect());
+        }
+        let ids: Vec<_> = local.iter().map(|task| task.task_id.clone()).collect();
+        let settled = self.ledger.settled(&listing.job.id, &ids).await?;
+        Ok(local.iter().zip(settled).filter(|(_, settled)| !settled).map(|(spec, _)| task(spec)).collect())
+    }
+
+    /// Hands over what does not stay here, and says how that ended.
+    async fn hand_over_rest(
+        &self,
+        listing: &Listing<'_>,
+        first: Page,
+        claim: JobClaim,
+    ) -> Result<(), AwsFault> {
+        let mut run = Run::new(listing, claim);
+        let lease = listing.lease;
+        let given_up = match self.walk(&mut run, first).await {
+            Ok(()) => false,
+            Err(Stopped::Ours(fault)) => return Err(fault),
+            Err(Stopped::Lost) => {
+                self.tell(Event::JobLost { lease });
+                return Ok(());
+            }
+            Err(Stopped::Over { at }) => {
+                self.go_on_later(listing, &at, Duration::ZERO).await?;
+                false
+            }
+            Err(Stopped::Api { fault, at }) => self.failed_at(listing, &fault, &at).await?,
+        };
+        let handed_over = run.handed_over;
+        let listed = if claim.listed { 0 } else { handed_over };
+        self.tell(Event::Split { lease, listed, handed_over, given_up });
+        Ok(())
+    }
+
+    async fn go_on_later(
+        &self,
+        listing: &Listing<'_>,
+        at: &Continuation,
+        delay: Duration,
+    ) -> Result<(), AwsFault> {
+        let job = listing.continuing(at);
+        self.send(Outbox::ExportJobs, dead_letter::continuation(&job, listing.message, delay)).await
+    }
+
+    /// An Export API failed at a page after the first: the rest of the job comes again, or is given up. Answers
+    /// whether it is given up.
+    async fn failed_at(
+        &self,
+        listing: &Listing<'_>,
+        fault: &TaskFault,
+        at: &Continuation,
+    ) -> Result<bool, AwsFault> {
+        match self.verdict(listing, fault).await? {
+            Verdict::Again(delay) => self.go_on_later(listing, at, delay).await.map(|()| false),
+            Verdict::GivenUp(refusal) => {
+                let letter =
+                    dead_letter::continuation(&listing.continuing(at), listing.message, Duration::ZERO);
+                let letter = dead_letter::with_reason(letter, refusal.reason, &refusal.detail);
+                self.send(Outbox::DeadLetters(QueueName::ExportJobs), letter).await.map(|()| true)
+            }
+        }
+    }
+
+    /// An Export API failed at the first page of this message: the message comes again, or is given up.
+    async fn put_off(&self, listing: &Listing<'_>, fault: TaskFault) -> Result<(), AwsFault> {
+        match self.verdict(listing, &fault).await? {
+            Verdict::Again(delay) => {
+                self.tell(Event::AdmitLater { lease: listing.lease, delay });
+                Ok(())
+            }
+            Verdict::GivenUp(refusal) => {
+                self.refuse(listing.lease, QueueName::ExportJobs, listing.message, &refusal).await
+            }
+        }
+    }
+
+    async fn verdict(&self, listing: &Listing<'_>, fault: &TaskFault) -> Result<Verdict, AwsFault> {
+        let job = listing.job.id.as_str();
+        match fault {
+            TaskFault::Ours(fault) => Err(fault.clone()),
+            TaskFault::Final { reason, detail } => {
+                Ok(Verdict::GivenUp(Refusal { reason: *reason, detail: detail.clone() }))
+            }
+            TaskFault::Fenced => Ok(Verdict::Again(Duration::ZERO)),
+            TaskFault::Retry { reason, detail, after } => {
+                let failures = self.ledger.listing_failed(&listing.job.id).await?;
+                // A redriven dead letter starts counting anew.
+                if failures.is_multiple_of(self.max_attempts) {
+                    let detail = format!("{detail} (listing failed {failures} times)");
+                    return Ok(Verdict::GivenUp(Refusal { reason: *reason, detail }));
+                }
+                let delay = retry_delay(failures, *after, fastrand::f64());
+                tracing::info!(job, failures, %fault, again_in_millis = delay.as_millis(), "listing put off");
+                Ok(Verdict::Again(delay))
+            }
+        }
+    }
+
+    pub(super) fn of_job(&self, listing: &Listing<'_>, page: &Page, spec: TaskSpec) -> Task {
+        let carried = TaskMessage {
+            job_id: listing.job.id.clone(),
+            task: spec,
+            destination: listing.job.destination.clone(),
+            attempt: 0,
+            enqueued_at: None,
+            page: page.api.clone(),
+        };
+        Task { reopens: None, ..self.task(listing.lease, Carrier::Job, listing.message, carried) }
+    }
+}
+
+/// What comes of a listing that failed.
+enum Verdict {
+    Again(Duration),
+    GivenUp(Refusal),
+}
+
+fn opening(listing: &Listing<'_>, first: &Page) -> JobOpening {
+    let tasks = first.tasks.len();
+    JobOpening {
+        job: listing.job.id.clone(),
+        digest: listing.job.digest.clone(),
+        tasks,
+        // A continued listing ends with its last page, also when that is its first.
+        more: first.next.is_some() || listing.is_continued(),
+        local: if listing.is_continued() { 0 } else { listing.local.min(tasks) },
+    }
+}
+
+/// Nothing of the job is left to be handed over.
+fn is_complete(claim: &JobClaim, first: &Page) -> bool {
+    let Cursor { page, index, .. } = claim.cursor;
+    claim.listed && (page > first.number || (page == first.number && index >= first.tasks.len()))
+}

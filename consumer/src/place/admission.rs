@@ -1,0 +1,63 @@
+//! What comes of a message that was read: tasks that wait here, a rest that is handed over, or nothing.
+
+use std::time::Duration;
+
+use crate::{
+    event::Resource,
+    fail::{AwsFault, breaker::Allowance},
+    message::{LeaseId, Task},
+    place::desk::Desk,
+};
+
+impl Desk {
+    pub(super) fn admitted(&mut self, lease: LeaseId, tasks: Vec<Task>, listed: usize, complete: bool) {
+        self.tally.counters.tasks_listed += listed as u64;
+        let Some(message) = self.messages.get_mut(&lease) else { return };
+        message.admitting = false;
+        message.open = !complete;
+        message.outstanding = tasks.len();
+        message.unstored = tasks.len();
+        for task in tasks {
+            self.waiting.push(task);
+        }
+        if self.draining {
+            return self.give_way(lease);
+        }
+        if self.breaker.allowance() == Allowance::Nothing {
+            // It came by a poll that was under way.
+            self.return_unstarted(|| crate::fail::fault_delay(fastrand::f64()));
+        }
+        self.end_if_settled(lease);
+    }
+
+    pub(super) fn split(&mut self, lease: LeaseId, handed_over: usize) {
+        if let Some(message) = self.messages.get_mut(&lease) {
+            message.open = false;
+            message.started |= handed_over > 0;
+        }
+        self.end_if_settled(lease);
+    }
+
+    /// The ledger answered, so that nothing of ours failed.
+    pub(super) fn admit_later(&mut self, lease: LeaseId, delay: Duration) {
+        self.breaker.succeeded();
+        self.give_back(lease, delay);
+    }
+
+    pub(super) fn refused(&mut self, lease: LeaseId) {
+        self.tally.counters.dead_lettered += 1;
+        self.breaker.succeeded();
+        if let Some(message) = self.messages.get_mut(&lease) {
+            message.admitting = false;
+            message.open = false;
+        }
+        self.end_if_settled(lease);
+    }
+
+    pub(super) fn admit_failed(&mut self, lease: LeaseId, fault: AwsFault) {
+        let resource = if fault.resource.starts_with("queue") { Resource::Queues } else { Resource::Table };
+        self.waiting.remove(lease);
+        self.give_back(lease, crate::fail::fault_delay(fastrand::f64()));
+        self.ours(resource, fault);
+    }
+}
