@@ -55,7 +55,7 @@ pub(crate) enum BodyFault {
 pub(crate) enum NotUnderstood {
     /// No such parameter.
     #[error(
-        "the parameter {0:?} is not known; known are size, delay, status, retry-after, redirect, truncate, \
+        "the parameter {0:?} is not known; known are size, delay, status, retry-after, redirect, signed, truncate, \
          wrong-length, no-length, endless, trickle, fail-times"
     )]
     Parameter(String),
@@ -96,6 +96,9 @@ impl Asked {
             "delay" => self.delay = Duration::from_millis(number("delay", value)?),
             "status" => faults.status = Some(status(value)?),
             "retry-after" => faults.retry_after = Some(number("retry-after", value)?),
+            // The first signature has expired.
+            "signed" if number("signed", value)? == 1 => faults.status = Some(403),
+            "signed" => {}
             "redirect" => faults.redirect = Some(value.to_owned()),
             "fail-times" => faults.times = Some(number("fail-times", value)?),
             _ => {

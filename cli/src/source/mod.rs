@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! GET|HEAD /files/<name>?size=<bytes>&delay=<ms>&<faults>     the file: <name> may hold slashes
+//! GET      /api/<job>?tasks=<n>&page-size=<n>&…               pages that list such files: see [`api`]
 //! GET      /downloads                                         JSON: who was asked for, started, completed
 //! ```
 //! The body is a function of name and size alone, so [`checksum`] tells what a stored copy must be without a
@@ -11,6 +12,7 @@
 //! | parameter | what happens |
 //! |---|---|
 //! | `status=<300-599>` | this status instead of the file |
+//! | `signed=<n>` | a presigned URL: 403 when n is 1, which has expired |
 //! | `retry-after=<s>` | the status (503 when none is given) carries `Retry-After` |
 //! | `redirect=<URL>` | 302, or the 3xx of `status`, to that URL |
 //! | `truncate` | `Content-Length` is honest, half of it is sent, the connection closes |
@@ -24,6 +26,7 @@
 //! that is not understood is answered 400 with the reason. Everything works under a prefix (`Router::nest`).
 
 mod answer;
+mod api;
 mod asked;
 mod body;
 mod content;

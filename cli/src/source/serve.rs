@@ -6,7 +6,7 @@ use axum::{Router, routing::get, serve::ListenerExt as _};
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{answer, downloads::Downloads};
+use super::{answer, api, downloads::Downloads};
 
 /// Time for connections to notice that they were cut off.
 const CUT_OFF: Duration = Duration::from_secs(1);
@@ -20,10 +20,11 @@ pub(crate) struct Options {
     pub(crate) stop: CancellationToken,
 }
 
-/// The routes `/files/{name}` and `/downloads`; to be served as they are, or nested under a prefix.
+/// The routes `/files/{name}`, `/api/{job}` and `/downloads`; to be served as they are, or nested under a prefix.
 pub(crate) fn router(options: Options) -> Router {
     Router::new()
         .route("/files/{*name}", get(answer::file))
+        .route("/api/{job}", get(api::page))
         .route("/downloads", get(answer::downloads))
         .with_state(options)
 }

@@ -14,6 +14,7 @@ mod consumer;
 mod crashes;
 mod demo;
 mod download;
+mod export_api;
 mod large_file;
 mod process;
 mod stand_in;

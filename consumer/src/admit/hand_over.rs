@@ -111,7 +111,7 @@ impl<L: Ledger + 'static, F: Source + 'static> Desk<L, F> {
             if run.is_over() {
                 return Err(Stopped::Over { at: Continuation { page: number, url: next.url.clone() } });
             }
-            let read = self.pages.read(next, number).await;
+            let read = self.page(next.clone(), number).await;
             page = read.map_err(|fault| Stopped::at(next, number, fault))?;
         }
     }

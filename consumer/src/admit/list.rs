@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Desk, Refusal,
     hand_over::{Run, Stopped},
-    page::Page,
+    page::{self, Page},
     parse::{Files, Job},
 };
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
     fail::{AwsFault, TaskFault, dead_letter, retry_delay},
     message::{Carrier, LeaseId, QueueName, Received, Task},
     ports::{Cursor, JobClaim, JobOpening, Ledger, Outbox, Source},
+    work::fetch::request::parse_url,
 };
 
 /// A job under its message.
@@ -82,12 +83,22 @@ impl<L: Ledger + 'static, F: Source + 'static> Desk<L, F> {
     async fn first_page(&self, files: &Files) -> Result<Page, TaskFault> {
         match files {
             Files::Inline(tasks) => Ok(Page { number: 0, api: None, tasks: tasks.clone(), next: None }),
-            Files::Pages { api, continues: None } => self.pages.read(api, 0).await,
+            Files::Pages { api, continues: None } => self.page(api.clone(), 0).await,
             Files::Pages { api, continues: Some(Continuation { page, url }) } => {
                 let api = ExportApi { url: url.clone(), credentials: api.credentials.clone() };
-                self.pages.read(&api, *page).await
+                self.page(api, *page).await
             }
         }
+    }
+
+    /// A page of an Export API. Credentials must be for the origin of the first.
+    pub(super) async fn page(&self, api: ExportApi, number: u64) -> Result<Page, TaskFault> {
+        if number == 0 {
+            self.credentials.check(api.credentials.as_deref(), &parse_url(&api.url)?)?;
+        }
+        let read = page::read(&self.source, &self.credentials, &api).await;
+        let (tasks, next) = read.map_err(|fault| page::of_page(&api, number, fault))?;
+        Ok(Page { number, api: Some(api), tasks, next })
     }
 
     /// The tasks under the job's message that nobody has settled yet.

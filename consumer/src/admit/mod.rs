@@ -21,9 +21,9 @@ use crate::{
     message::{Carrier, LeaseId, QueueName, Received, Task, TaskNo},
     poll::{Link, SendFault},
     ports::{Ledger, Outbox, Outgoing, Source},
+    work::fetch::credentials::Credentials,
 };
 use list::Listing;
-use page::Pages;
 use parse::{Job, Parsed, Refusal};
 
 /// A message to admit.
@@ -46,26 +46,20 @@ pub(crate) enum AdmitCommand {
 /// The admit thread's means.
 pub(crate) struct Desk<L, F> {
     pub(crate) ledger: L,
-    pub(crate) pages: Pages<F>,
+    /// For pages of Export APIs.
+    pub(crate) source: F,
+    pub(crate) credentials: Credentials,
     pub(crate) link: Link,
     pub(crate) events: mpsc::UnboundedSender<Event>,
     /// Failures of a listing in a row before it is given up.
     pub(crate) max_attempts: u32,
-    yields: RefCell<HashMap<LeaseId, CancellationToken>>,
-    next: Cell<u64>,
+    /// How those that list are told to leave off.
+    pub(crate) yields: RefCell<HashMap<LeaseId, CancellationToken>>,
+    /// The next task's name.
+    pub(crate) next: Cell<u64>,
 }
 
 impl<L: Ledger + 'static, F: Source + 'static> Desk<L, F> {
-    pub(crate) fn new(
-        ledger: L,
-        pages: Pages<F>,
-        link: Link,
-        events: mpsc::UnboundedSender<Event>,
-        max_attempts: u32,
-    ) -> Self {
-        Self { ledger, pages, link, events, max_attempts, yields: RefCell::default(), next: Cell::new(0) }
-    }
-
     /// Admits messages until the line is closed, several at a time.
     pub(crate) async fn run(self, mut commands: mpsc::UnboundedReceiver<AdmitCommand>) {
         let desk = Rc::new(self);

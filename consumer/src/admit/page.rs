@@ -43,48 +43,32 @@ pub(crate) struct Page {
     pub(crate) next: Option<ExportApi>,
 }
 
-/// Reads pages.
-#[derive(Debug)]
-pub(crate) struct Pages<F> {
-    pub(crate) source: F,
-    pub(crate) credentials: Credentials,
+/// Asks for a page: its tasks, each once, and the next page.
+///
+/// # Errors
+/// The source's faults; `exportApiInvalid` for what is no page; `credentialsUnknown`.
+pub(crate) async fn read<F: Source>(
+    source: &F,
+    credentials: &Credentials,
+    api: &ExportApi,
+) -> Result<(Vec<TaskSpec>, Option<ExportApi>), TaskFault> {
+    let url = parse_url(&api.url)?;
+    let headers = credentials.headers(api.credentials.as_deref(), &url)?;
+    let body = time::timeout(PAGE_TIMEOUT, read_body(source, &Request { url, headers })).await;
+    let (tasks, next) = parse_page(&api.url, &body.unwrap_or_else(|_| Err(late()))?)?;
+    Ok((tasks, next.map(|url| ExportApi { url: url.into(), credentials: api.credentials.clone() })))
 }
 
-impl<F: Source> Pages<F> {
-    /// Reads a page.
-    ///
-    /// # Errors
-    /// The source's faults; `exportApiInvalid` for what is no page; `credentialsUnknown`.
-    pub(crate) async fn read(&self, api: &ExportApi, number: u64) -> Result<Page, TaskFault> {
-        let url = parse_url(&api.url)?;
-        let name = api.credentials.as_deref();
-        if number == 0 {
-            self.credentials.check(name, &url)?;
+async fn read_body<F: Source>(source: &F, request: &Request) -> Result<Vec<u8>, TaskFault> {
+    let (_, mut body) = source.fetch(request).await?;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.chunk().await? {
+        if bytes.len() + chunk.len() > MAX_PAGE_BYTES {
+            return Err(invalid(format!("it has more than {MAX_PAGE_BYTES} bytes")));
         }
-        let headers = self.credentials.headers(name, &url)?;
-        let request = Request { url, headers };
-        let body = time::timeout(PAGE_TIMEOUT, self.body(&request)).await;
-        let body = body.unwrap_or_else(|_| Err(late())).map_err(|fault| of_page(api, number, fault))?;
-        page(api, number, &body)
+        bytes.extend_from_slice(&chunk);
     }
-
-    async fn body(&self, request: &Request) -> Result<Vec<u8>, TaskFault> {
-        let (_, mut body) = self.source.fetch(request).await?;
-        let mut bytes = Vec::new();
-        while let Some(chunk) = body.chunk().await? {
-            if bytes.len() + chunk.len() > MAX_PAGE_BYTES {
-                return Err(invalid(format!("it has more than {MAX_PAGE_BYTES} bytes")));
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(bytes)
-    }
-}
-
-fn page(api: &ExportApi, number: u64, body: &[u8]) -> Result<Page, TaskFault> {
-    let (tasks, next) = parse_page(&api.url, body).map_err(|fault| of_page(api, number, fault))?;
-    let next = next.map(|url| ExportApi { url: url.into(), credentials: api.credentials.clone() });
-    Ok(Page { number, api: Some(api.clone()), tasks, next })
+    Ok(bytes)
 }
 
 /// Reads the body of a page at `url`: its tasks, each once, and the next page's URL.
@@ -122,7 +106,7 @@ pub(super) fn invalid(detail: String) -> TaskFault {
 }
 
 /// The same fault, saying of which page it is.
-fn of_page(api: &ExportApi, number: u64, fault: TaskFault) -> TaskFault {
+pub(super) fn of_page(api: &ExportApi, number: u64, fault: TaskFault) -> TaskFault {
     let name =
         |detail: String| format!("page {number} of the Export API at {}: {detail}", public_url(&api.url));
     match fault {

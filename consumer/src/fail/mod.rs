@@ -151,6 +151,8 @@ reasons! {
     WriteConflict = "writeConflict",
     /// The source answered with a status that no retry mends.
     SourceRefused = "sourceRefused",
+    /// The source answered 403; also a presigned URL that has expired.
+    SourceForbidden = "sourceForbidden",
     /// The source answered with a status that may pass.
     SourceFailed = "sourceFailed",
     /// The host's name could not be resolved.

@@ -1,6 +1,7 @@
 //! Starting the threads: each has a single-threaded runtime, and clients of its own.
 
 use std::{
+    cell::{Cell, RefCell},
     rc::Rc,
     sync::Arc,
     thread,
@@ -16,7 +17,7 @@ use tokio::{
 
 use super::Settings;
 use crate::{
-    admit::{self, AdmitCommand, page::Pages},
+    admit::{self, AdmitCommand},
     event::Event,
     observe::{
         board::{Board, Loop},
@@ -88,8 +89,11 @@ pub(super) fn start_admit<P: Ports>(
     let thread = spawn("admit", move || async move {
         match ports.pages() {
             Ok(source) => {
-                let pages = Pages { source, credentials };
-                admit::Desk::new(ports.ledger(), pages, link, events, max_attempts).run(commands).await;
+                let ledger = ports.ledger();
+                let (yields, next) = (RefCell::default(), Cell::default());
+                let desk =
+                    admit::Desk { ledger, source, credentials, link, events, max_attempts, yields, next };
+                desk.run(commands).await;
             }
             Err(error) => tracing::error!(%error, "the admit thread cannot make its HTTP client"),
         }
@@ -135,12 +139,15 @@ pub(super) fn worker_main<P: Ports>(
 ) -> Arc<WorkerMain> {
     let (events, budget, rules) =
         (events.clone(), Budget::new(settings.memory_budget), settings.task.clone());
+    let credentials = settings.credentials.clone();
     Arc::new(move |assignments| {
         let (ports, events, budget, rules) = (ports.clone(), events.clone(), budget.clone(), rules.clone());
+        let credentials = credentials.clone();
         let ran = on_this_thread(async move {
             match ports.source() {
                 Ok(source) => {
-                    let bench = Bench { store: ports.store(), ledger: ports.ledger(), source, budget, rules };
+                    let (store, ledger) = (ports.store(), ports.ledger());
+                    let bench = Bench { store, ledger, source, credentials, budget, rules };
                     worker::run(bench, assignments, events).await;
                 }
                 Err(error) => tracing::error!(%error, "a worker cannot make its HTTP client"),

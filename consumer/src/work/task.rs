@@ -11,15 +11,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     budget::Budget,
-    fetch::request::{public_url, request},
+    fetch::{
+        credentials::Credentials,
+        request::{public_url, request},
+    },
     store::Shelf,
 };
 use crate::{
-    admit::parse::task_digest,
+    admit::{page, parse::task_digest},
     event::WorkResult,
     fail::{Reason, TaskFault},
     message::{Stored, Task},
-    ports::{Claim, ClaimAsk, Claimed, Ledger, ObjectStore, Owner, Place, Request, Source},
+    ports::{Claim, ClaimAsk, Claimed, Ledger, ObjectStore, Owner, Place, Request, Source, SourceHead},
 };
 
 /// An upload that is not aborted within this is left to the next claimant.
@@ -47,6 +50,8 @@ pub struct Bench<S, L, F> {
     pub ledger: L,
     /// Where files come from.
     pub source: F,
+    /// For pages of Export APIs that are read again.
+    pub credentials: Credentials,
     /// Memory.
     pub budget: Budget,
     /// Limits.
@@ -100,7 +105,7 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
         if let Some(upload) = &claimed.open_upload {
             self.store.abort_upload(&place.key, upload).await?;
         }
-        self.store_from_source(&place, &request, &claimed, traces).await.map(Some)
+        self.store_from_source(task, &place, &request, &claimed, traces).await.map(Some)
     }
 
     async fn claim(&self, task: &Task) -> Result<Option<Claimed>, TaskFault> {
@@ -136,6 +141,7 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
 
     async fn store_from_source(
         &self,
+        task: &Task,
         place: &Place,
         request: &Request,
         claimed: &Claimed,
@@ -159,9 +165,23 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
                 format!("started {} times, MAX_ATTEMPTS={}", claimed.attempts - 1, self.rules.max_attempts);
             return Err(TaskFault::last(Reason::AttemptsExhausted, detail));
         }
-        let (head, body) = self.source.fetch(request).await?;
+        let (head, body) = self.fetch(task, request).await?;
         let place = Place { content_type: head.content_type.clone(), ..place.clone() };
         shelf.store(&place, claimed.epoch, &head, body).await
+    }
+
+    /// Asks for the file. A presigned URL that has expired is read anew from the page that listed it, once.
+    async fn fetch(&self, task: &Task, first: &Request) -> Result<(SourceHead, F::Body), TaskFault> {
+        let expired = match (self.source.fetch(first).await, &task.page) {
+            (Err(fault), Some(page)) if fault.reason() == Reason::SourceForbidden.as_str() => (fault, page),
+            (fetched, _) => return fetched,
+        };
+        let (fault, page) = expired;
+        let (tasks, _) = page::read(&self.source, &self.credentials, page).await?;
+        let Some(anew) = tasks.into_iter().find(|listed| listed.task_id == *task.id()) else {
+            return Err(fault);
+        };
+        self.source.fetch(&request(&anew.url, &anew.headers)?).await
     }
 
     async fn abort(&self, traces: &Traces) {

@@ -255,6 +255,32 @@ fn a_continued_listing_that_another_delivery_overtakes_leaves_the_job_to_it() {
 }
 
 #[test]
+fn a_presigned_url_that_has_expired_is_read_anew_from_its_page_once() {
+    let world = World::new();
+    let signed = |n: usize, signature: usize| format!("http://files.test/j/t{n}?signature={signature}");
+    let listed = |signature| {
+        let tasks: Vec<_> =
+            (0..3).map(|n| json!({ "taskId": format!("t{n}"), "url": signed(n, signature) })).collect();
+        Answer::file(json!({ "tasks": tasks }).to_string())
+    };
+    world.answer(&page_url("j", 0), [listed(1), listed(2)]);
+    let expired =
+        || Answer::fault(TaskFault::last(Reason::SourceForbidden, "the source answered 403 Forbidden"));
+    (0..3).for_each(|n| world.answer(&signed(n, 1), [expired()]));
+    // The last one is forbidden whatever its signature.
+    world.answer(&signed(2, 2), [expired()]);
+    world.put(QueueName::ExportJobs, letters::job_of_pages("j"));
+    let pod = Pod::start(&world);
+    eventually_in(&world, "the job is settled", || ended(&world, "j", JobState::DoneWithFailures));
+    pod.stop();
+    assert_eq!(world.counted("j"), (2, 1));
+    assert_eq!(world.task("j", "t2").unwrap().reason.as_deref(), Some("sourceForbidden"));
+    assert_eq!((0..3).map(|n| world.fetches(&signed(n, 2))).sum::<usize>(), 3);
+    assert!(["t0", "t1", "t2"].iter().all(|task| world.task("j", task).unwrap().attempts == 1));
+    world.assert_sound();
+}
+
+#[test]
 fn credentials_are_named_and_sent_to_their_origin_alone() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("reports"), "http://api.test\nAuthorization: Bearer hush\n").unwrap();

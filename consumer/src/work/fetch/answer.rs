@@ -13,7 +13,8 @@ pub fn refused(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Task
     if may_pass(status) {
         return TaskFault::Retry { reason: Reason::SourceFailed, detail, after: retry_after(headers, now) };
     }
-    TaskFault::last(Reason::SourceRefused, detail)
+    let forbidden = status == StatusCode::FORBIDDEN;
+    TaskFault::last(if forbidden { Reason::SourceForbidden } else { Reason::SourceRefused }, detail)
 }
 
 /// 408, 425, 429 and 5xx may pass; everything else is the source's word.
