@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     Desk,
-    list::Listing,
+    listing::Listing,
     page::{MAX_JOB_TASKS, Page, Seen, invalid},
     parse::task_digest,
 };

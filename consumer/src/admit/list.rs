@@ -6,57 +6,22 @@
 
 use std::time::Duration;
 
-use exportpool_contract::{Continuation, ExportApi, JobMessage, TaskMessage, TaskSpec};
-use tokio_util::sync::CancellationToken;
+use exportpool_contract::{Continuation, ExportApi, TaskMessage, TaskSpec};
 
 use super::{
     Desk, Refusal,
     hand_over::{Run, Stopped},
+    listing::Listing,
     page::{self, Page},
-    parse::{Files, Job},
+    parse::Files,
 };
 use crate::{
     event::Event,
     fail::{AwsFault, TaskFault, dead_letter, retry_delay},
-    message::{Carrier, LeaseId, QueueName, Received, Task},
+    message::{Carrier, QueueName, Task},
     ports::{Cursor, JobClaim, JobOpening, Ledger, Outbox, Source},
     work::fetch::request::parse_url,
 };
-
-/// A job under its message.
-pub(super) struct Listing<'a> {
-    pub(super) lease: LeaseId,
-    pub(super) message: &'a Received,
-    pub(super) job: &'a Job,
-    /// How many of the first tasks may stay here.
-    pub(super) local: usize,
-    /// Told to leave off.
-    pub(super) yielding: CancellationToken,
-}
-
-impl Listing<'_> {
-    const fn is_continued(&self) -> bool {
-        matches!(&self.job.files, Files::Pages { continues: Some(_), .. })
-    }
-
-    const fn api(&self) -> Option<&ExportApi> {
-        match &self.job.files {
-            Files::Inline(_) => None,
-            Files::Pages { api, .. } => Some(api),
-        }
-    }
-
-    /// The job's message, to go on at a page.
-    fn continuing(&self, at: &Continuation) -> JobMessage {
-        JobMessage {
-            job_id: self.job.id.clone(),
-            tasks: None,
-            export_api: self.api().cloned(),
-            destination: self.job.destination.clone(),
-            continues: Some(at.clone()),
-        }
-    }
-}
 
 impl<L: Ledger + 'static, F: Source + 'static> Desk<L, F> {
     /// Admits a job: its first tasks here, the others to `download-tasks`.

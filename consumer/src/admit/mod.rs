@@ -3,6 +3,7 @@
 
 mod hand_over;
 mod list;
+mod listing;
 pub mod page;
 pub mod parse;
 
@@ -23,7 +24,7 @@ use crate::{
     ports::{Ledger, Outbox, Outgoing, Source},
     work::fetch::credentials::Credentials,
 };
-use list::Listing;
+use listing::Listing;
 use parse::{Job, Parsed, Refusal};
 
 /// A message to admit.
