@@ -217,6 +217,7 @@ mod tests {
             (name::PORT, "65536", "from 0 to 65535"),
             (name::SHUTDOWN_GRACE_SECONDS, "30", "from 335"),
             (name::SQS_EXPORT_JOBS_URL, "http://h/1/jobs.fifo", "standard queue"),
+            (name::SQS_EXPORT_JOBS_URL, "http://h/1/jobs.fifo/ ", "standard queue"),
             (name::SQS_DOWNLOAD_TASKS_URL, "download-tasks", "URL of a queue"),
             (name::AWS_ENDPOINT, "localhost:4566", "http://127.0.0.1:4566"),
             (name::S3_PREFIX, "../up", "relative prefix"),

@@ -88,7 +88,7 @@ impl Variables<'_> {
         let Some(value) = self.optional(name) else { return Ok(None) };
         let allowed = if !is_http_url(&value) {
             "the URL of a queue such as https://sqs.eu-west-1.amazonaws.com/123456789012/export-jobs"
-        } else if value.ends_with(".fifo") {
+        } else if is_fifo(&value) {
             "a standard queue; FIFO queues are not supported (order is not kept by a pool of workers)"
         } else {
             return Ok(Some(value));
@@ -219,6 +219,11 @@ fn missing_half(name: &'static str) -> ConfigError {
 
 fn is_http_url(value: &str) -> bool {
     url::Url::parse(value).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+/// By the path as it is read: a URL may end in spaces, a slash or a query.
+fn is_fifo(value: &str) -> bool {
+    url::Url::parse(value).is_ok_and(|url| url.path().trim_end_matches('/').ends_with(".fifo"))
 }
 
 /// The memory limit of our cgroup, v2 or v1; `None` without one.

@@ -59,6 +59,9 @@ impl Desk {
 
     /// A lease ended before its message was settled: its tasks stop, and nothing of it is deleted.
     pub(super) fn lose(&mut self, lease: LeaseId) {
+        if !self.messages.contains_key(&lease) {
+            return;
+        }
         self.tally.counters.leases_lost += 1;
         self.waiting.remove(lease);
         let running = self.running.values().filter(|r| r.task.lease == lease).map(|r| r.task.no);

@@ -10,6 +10,8 @@ pub(crate) mod fixture;
 mod hold;
 pub mod intake;
 pub mod leases;
+#[cfg(test)]
+mod model;
 pub mod tally;
 #[cfg(test)]
 mod tests;

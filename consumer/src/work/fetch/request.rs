@@ -53,7 +53,10 @@ fn check_scheme(url: &Url) -> Result<(), TaskFault> {
 }
 
 /// Checks a URL that is about to be asked: also a literal address, which no resolver sees.
-pub(super) fn check_hop(url: &Url, allowed: &[IpNet]) -> Result<(), TaskFault> {
+///
+/// # Errors
+/// [`TaskFault::Final`]: `invalidUrl` or `addressForbidden`.
+pub fn check_hop(url: &Url, allowed: &[IpNet]) -> Result<(), TaskFault> {
     check_scheme(url)?;
     let literal = match url.host() {
         Some(Host::Ipv4(v4)) => IpAddr::V4(v4),

@@ -1,0 +1,601 @@
+//! All that is around the desk: it does what it is told, as the steps say, and keeps its own books.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use exportpool_contract::report::{ByQueue, Counters, QueueCounters};
+
+use super::{
+    check::Expect,
+    fates::{Delivery, End, Fate, Left, Stage},
+    steps::{Finish, Step},
+};
+use crate::{
+    config::Pool,
+    event::{Event, Receive, Resource, Settlement, WorkResult, WorkerId},
+    fail::{AwsFault, AwsKind, Reason, TaskFault},
+    message::{Carrier, LeaseId, QueueName, Receipt, Received, Stored, Task, TaskNo},
+    place::{Desk, desk::Rules, fixture},
+    ports::{Claimed, Entry},
+};
+
+pub(super) const VISIBILITY: Duration = Duration::from_secs(60);
+/// A received message is taken to have been received at most so long before it is here.
+const ALLOWANCE: Duration = Duration::from_secs(10);
+
+pub(super) struct Around {
+    pub(super) desk: Desk,
+    pub(super) pool: Pool,
+    pub(super) now: Instant,
+    pub(super) draining: bool,
+    pub(super) polls: Vec<Receive>,
+    pub(super) deliveries: Vec<Delivery>,
+    pub(super) fates: Vec<Fate>,
+    pub(super) deletes: Vec<LeaseId>,
+    pub(super) extends: Vec<(Instant, Vec<LeaseId>)>,
+    pub(super) looks: Vec<Resource>,
+    /// Threads that live, and whether a task panicked on them.
+    pub(super) workers: BTreeMap<WorkerId, bool>,
+    /// Threads that are let go, and have not ended yet.
+    pub(super) leaving: Vec<WorkerId>,
+    pub(super) hired: u64,
+    pub(super) expected: Vec<Expect>,
+    /// The message of this step could not be admitted to its end: it goes back under its running tasks.
+    pub(super) sent_back: Option<LeaseId>,
+    pub(super) queues: ByQueue<QueueCounters>,
+    pub(super) counters: Counters,
+    pub(super) log: Vec<String>,
+}
+
+impl Around {
+    pub(super) fn new(pool: Pool) -> Self {
+        let mut around = Self {
+            desk: Desk::new(Rules { pool, visibility: VISIBILITY }),
+            pool,
+            now: Instant::now(),
+            draining: false,
+            polls: Vec::new(),
+            deliveries: Vec::new(),
+            fates: Vec::new(),
+            deletes: Vec::new(),
+            extends: Vec::new(),
+            looks: Resource::ALL.to_vec(),
+            workers: BTreeMap::new(),
+            leaving: Vec::new(),
+            hired: 0,
+            expected: Vec::new(),
+            sent_back: None,
+            queues: ByQueue::default(),
+            counters: Counters::default(),
+            log: Vec::new(),
+        };
+        (0..pool.workers).for_each(|_| around.hire());
+        around
+    }
+
+    pub(super) const fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    pub(super) fn hire(&mut self) {
+        let worker = WorkerId(self.hired);
+        self.hired += 1;
+        self.workers.insert(worker, false);
+        self.desk.hire(worker);
+    }
+
+    pub(super) fn queue(&mut self, queue: QueueName) -> &mut QueueCounters {
+        match queue {
+            QueueName::ExportJobs => &mut self.queues.export_jobs,
+            QueueName::DownloadTasks => &mut self.queues.download_tasks,
+        }
+    }
+
+    /// Does one step, if it is possible now.
+    pub(super) fn take(&mut self, step: &Step) {
+        match *step {
+            Step::Answer { poll, messages, again } => self.answer(poll, messages.into(), again),
+            Step::PollFails { poll } => self.poll_fails(poll),
+            Step::Whole { message, tasks } => self.whole(message, tasks.into()),
+            Step::Begun { message, tasks, rest } => self.begun(message, tasks.into(), rest.into()),
+            Step::Split { job } => self.split(job),
+            Step::SplitFails { job } => self.split_fails(job),
+            Step::JobLost { job } => self.job_lost(job),
+            Step::Refused { message } => self.refused(message),
+            Step::AdmitFails { message, queue } => self.admit_fails(message, queue),
+            Step::Finish { task, how } => self.finish(task, how),
+            Step::Settle { task, how, fault } => self.settle(task, how, fault),
+            Step::Extended { request, how } => self.extended(request, how),
+            Step::Deleted { message, how } => self.deleted(message, how),
+            Step::Looked { resource, answers } => self.looked(resource, answers),
+            Step::WorkerDies { worker } => self.worker_dies(worker),
+            Step::Pass { seconds } => self.pass(Duration::from_secs(seconds.into())),
+            Step::Drain => self.drain(),
+            Step::CancelAll => self.cancel_all(),
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.log.push(format!("told {}", super::check::brief_event(&event)));
+        let commands = self.desk.handle(event, self.now);
+        self.obey(commands);
+    }
+
+    fn answer(&mut self, poll: u8, messages: usize, again: bool) {
+        let Some(at) = pick(poll, self.polls.len()) else { return };
+        let Receive { queue, max: asked, .. } = self.polls.remove(at);
+        let messages: Vec<_> = (0..messages.min(asked)).map(|_| self.deliver(queue, again)).collect();
+        let counters = self.queue(queue);
+        counters.received += messages.len() as u64;
+        counters.redelivered += if again { messages.len() as u64 } else { 0 };
+        counters.empty += u64::from(messages.is_empty());
+        self.tell(Event::Received { queue, asked, messages });
+    }
+
+    fn deliver(&mut self, queue: QueueName, again: bool) -> Received {
+        let n = self.deliveries.len() as u64;
+        let message = Received { receive_count: if again { 2 } else { 1 }, ..fixture::received(n) };
+        self.deliveries.push(Delivery {
+            lease: LeaseId(n),
+            queue,
+            receipt: message.receipt.clone(),
+            deadline: self.now + VISIBILITY - ALLOWANCE,
+            reading: true,
+            rest: None,
+            deleting: false,
+            keep: false,
+            end: None,
+        });
+        if !self.draining {
+            self.expected.push(Expect::Admit(LeaseId(n)));
+        }
+        message
+    }
+
+    fn poll_fails(&mut self, poll: u8) {
+        let Some(at) = pick(poll, self.polls.len()) else { return };
+        let Receive { queue, max: asked, .. } = self.polls.remove(at);
+        self.queue(queue).failed_receives += 1;
+        let fault = self.fault("queue export-jobs");
+        self.tell(Event::ReceiveFailed { queue, asked, fault });
+    }
+
+    /// A fault of ours, counted.
+    fn fault(&mut self, resource: &str) -> AwsFault {
+        *self.counters.aws_errors.entry(AwsKind::Denied.reason().into()).or_default() += 1;
+        AwsFault { kind: AwsKind::Denied, resource: resource.into(), detail: "AccessDenied".into() }
+    }
+
+    fn reading(&self, message: u8, is: impl Fn(&Delivery) -> bool) -> Option<usize> {
+        pick_of(message, &self.deliveries, |d| d.reading && is(d))
+    }
+
+    fn whole(&mut self, message: u8, tasks: usize) {
+        let Some(at) = self.reading(message, |_| true) else { return };
+        let job = self.deliveries[at].queue == QueueName::ExportJobs;
+        let tasks = if job { tasks } else { 1 };
+        let listed = if job { tasks + 1 } else { 0 };
+        self.admitted(at, tasks, listed, None);
+    }
+
+    fn begun(&mut self, message: u8, tasks: usize, rest: usize) {
+        let Some(at) = self.reading(message, |d| d.queue == QueueName::ExportJobs) else { return };
+        self.admitted(at, tasks, tasks + rest, Some(rest));
+    }
+
+    fn admitted(&mut self, at: usize, tasks: usize, listed: usize, rest: Option<usize>) {
+        let delivery = &mut self.deliveries[at];
+        (delivery.reading, delivery.rest) = (false, rest);
+        let (lease, alive) = (delivery.lease, delivery.end.is_none());
+        let carrier = if delivery.queue == QueueName::ExportJobs { Carrier::Job } else { Carrier::Message };
+        let job = format!("j{}", lease.0 % 3);
+        let task = |n| Task { carrier, ..fixture::task(&job, n, lease.0) };
+        let tasks: Vec<_> = (0..tasks as u64).map(task).collect();
+        if alive {
+            let fate = |task: &Task| Fate { task: task.clone(), stage: Stage::Waiting, told_to_stop: false };
+            self.fates.extend(tasks.iter().map(fate));
+        }
+        self.counters.tasks_listed += listed as u64;
+        self.tell(Event::Admitted { lease, tasks, listed, complete: rest.is_none() });
+    }
+
+    fn splitting(&self, job: u8) -> Option<usize> {
+        pick_of(job, &self.deliveries, |d| d.rest.is_some())
+    }
+
+    fn split(&mut self, job: u8) {
+        let Some(at) = self.splitting(job) else { return };
+        let handed_over = self.deliveries[at].rest.take().unwrap_or_default();
+        self.counters.handed_over += handed_over as u64;
+        self.tell(Event::Split { lease: self.deliveries[at].lease, handed_over });
+    }
+
+    fn split_fails(&mut self, job: u8) {
+        let Some(at) = self.splitting(job) else { return };
+        self.deliveries[at].rest = None;
+        self.admission_failed(at, "queue download-tasks");
+    }
+
+    fn admit_fails(&mut self, message: u8, queue: bool) {
+        let Some(at) = self.reading(message, |_| true) else { return };
+        self.deliveries[at].reading = false;
+        self.admission_failed(at, if queue { "queue export-jobs" } else { "table exports" });
+    }
+
+    fn admission_failed(&mut self, at: usize, resource: &str) {
+        let lease = self.deliveries[at].lease;
+        self.sent_back = Some(lease);
+        if self.deliveries[at].end.is_none() {
+            self.expected.push(Expect::Return(lease));
+        }
+        let fault = self.fault(resource);
+        self.tell(Event::AdmitFailed { lease, fault });
+    }
+
+    fn job_lost(&mut self, job: u8) {
+        let Some(at) = self.splitting(job) else { return };
+        self.deliveries[at].rest = None;
+        let lease = self.deliveries[at].lease;
+        self.lose(lease);
+        self.tell(Event::JobLost { lease });
+    }
+
+    fn refused(&mut self, message: u8) {
+        let Some(at) = self.reading(message, |_| true) else { return };
+        self.deliveries[at].reading = false;
+        self.counters.dead_lettered += 1;
+        self.tell(Event::Refused { lease: self.deliveries[at].lease });
+    }
+
+    /// The lease ends: what waits is gone, what runs or is being settled is told to stop.
+    fn lose(&mut self, lease: LeaseId) {
+        let Some(delivery) = self.deliveries.iter_mut().find(|d| d.lease == lease && d.end.is_none()) else {
+            return;
+        };
+        delivery.end = Some(End::Lost);
+        self.counters.leases_lost += 1;
+        for fate in self.fates.iter_mut().filter(|f| f.task.lease == lease) {
+            match fate.stage {
+                Stage::Waiting => fate.stage = Stage::Ended,
+                Stage::Running(_) | Stage::Settling(_) => self.expected.push(Expect::Cancel(fate.no())),
+                Stage::Ended => {}
+            }
+        }
+    }
+
+    fn finish(&mut self, task: u8, how: Finish) {
+        let Some(at) = pick_of(task, &self.fates, Fate::is_running) else { return };
+        let how = match how {
+            Finish::Cancelled { .. } if !self.fates[at].told_to_stop => Finish::Stored,
+            how => how,
+        };
+        let no = self.fates[at].no();
+        let result = self.result(how);
+        self.leave(at, how);
+        self.tell(Event::Finished { no, result });
+    }
+
+    fn result(&mut self, how: Finish) -> WorkResult {
+        let claimed = || Claimed { epoch: 1, attempts: 1, was_failed: false, open_upload: None };
+        let faulted = |fault| WorkResult::Faulted { claimed: Some(claimed()), fault };
+        match how {
+            Finish::Stored => {
+                let key = exportpool_contract::ObjectKey::new("k").unwrap();
+                let object = Stored { key, bytes: 1, crc64nvme: None, etag: None, adopted: false };
+                WorkResult::Stored { claimed: claimed(), object, service: Duration::from_millis(10) }
+            }
+            Finish::AlreadyDone => WorkResult::AlreadyDone,
+            Finish::Final => faulted(TaskFault::last(Reason::SourceRefused, "404")),
+            Finish::Retry => faulted(TaskFault::retry(Reason::SourceFailed, "500")),
+            Finish::Ours { table, claimed: known } => {
+                let fault = self.fault(if table { "table exports" } else { "bucket exports" });
+                WorkResult::Faulted { claimed: known.then(claimed), fault: fault.into() }
+            }
+            Finish::Fenced => faulted(TaskFault::Fenced),
+            Finish::Cancelled { claimed: known } => WorkResult::Cancelled { claimed: known.then(claimed) },
+            Finish::Panicked => WorkResult::Panicked,
+        }
+    }
+
+    /// A task leaves its slot, and perhaps its worker is to be renewed.
+    fn leave(&mut self, at: usize, how: Finish) {
+        let Stage::Running(worker) = self.fates[at].stage else { return };
+        let (no, lease) = (self.fates[at].no(), self.fates[at].task.lease);
+        let delivery = &self.deliveries[usize::try_from(lease.0).unwrap()];
+        let (alive, queue) = (delivery.end.is_none(), delivery.queue);
+        let left = left(how);
+        if let Some(word) = source_error(how) {
+            *self.counters.source_errors.entry(word.into()).or_default() += 1;
+        }
+        if alive || left == Left::Stored {
+            self.fates[at].stage = Stage::Settling(left);
+            self.expected.push(Expect::Settle(no));
+        } else {
+            self.fates[at].stage = Stage::Ended;
+            self.queue(queue).settled.fenced += 1;
+            if how == (Finish::Cancelled { claimed: true }) {
+                self.expected.push(Expect::GiveBack(no));
+            }
+            if matches!(how, Finish::Ours { .. }) {
+                // Somebody else's now: not counted, nobody looks.
+                *self.counters.aws_errors.entry(AwsKind::Denied.reason().into()).or_default() -= 1;
+            }
+        }
+        if let Some(retiring) = self.workers.get_mut(&worker) {
+            *retiring |= how == Finish::Panicked;
+        }
+        self.renew_if_due(worker);
+    }
+
+    fn renew_if_due(&mut self, worker: WorkerId) {
+        let busy = self.fates.iter().any(|fate| fate.stage == Stage::Running(worker));
+        if self.workers.get(&worker) == Some(&true) && !busy {
+            self.counters.workers_restarted += 1;
+            self.expected.push(Expect::Renew(worker));
+        }
+    }
+
+    fn settle(&mut self, task: u8, how: u8, faulty: bool) {
+        let Some(at) = pick_of(task, &self.fates, Fate::is_settling) else { return };
+        let Stage::Settling(left) = self.fates[at].stage else { return };
+        let carrier = self.fates[at].task.carrier;
+        let faulty = faulty && matches!(left, Left::Stored | Left::AlreadyDone | Left::Final);
+        let settlement = if faulty { leaving(carrier) } else { settlement(left, carrier, how) };
+        let fault = faulty.then(|| self.fault("table exports"));
+        self.settled_as(at, settlement, fault);
+    }
+
+    fn settled_as(&mut self, at: usize, settlement: Settlement, fault: Option<AwsFault>) {
+        self.fates[at].stage = Stage::Ended;
+        let (no, lease) = (self.fates[at].no(), self.fates[at].task.lease);
+        let delivery = &mut self.deliveries[usize::try_from(lease.0).unwrap()];
+        let (alive, queue) = (delivery.end.is_none(), delivery.queue);
+        if alive {
+            match settlement {
+                Settlement::Retry(_) | Settlement::Returned(_) => self.expected.push(Expect::Return(lease)),
+                Settlement::Fenced => delivery.keep = true,
+                Settlement::Done { .. } | Settlement::Failed | Settlement::HandedOver { .. } => {}
+            }
+        }
+        self.count(queue, &settlement);
+        self.tell(Event::Settled { no, settlement, fault });
+    }
+
+    fn count(&mut self, queue: QueueName, settlement: &Settlement) {
+        let settled = &mut self.queue(queue).settled;
+        match settlement {
+            Settlement::Done { .. } => settled.done += 1,
+            Settlement::Failed => settled.failed += 1,
+            Settlement::Retry(_) | Settlement::HandedOver { started: true } => settled.retried += 1,
+            Settlement::HandedOver { started: false } => self.counters.handed_over += 1,
+            Settlement::Returned(_) => settled.returned += 1,
+            Settlement::Fenced => settled.fenced += 1,
+        }
+        if let Settlement::Done { bytes, .. } = settlement {
+            self.counters.bytes += bytes;
+        }
+        self.counters.dead_lettered += u64::from(*settlement == Settlement::Failed);
+    }
+
+    fn extended(&mut self, request: u8, how: u16) {
+        let Some(at) = pick(request, self.extends.len()) else { return };
+        let (sent, leases) = self.extends.remove(at);
+        let entry = |(n, lease)| (lease, entry((how >> (2 * (n % 8))) & 3));
+        let entries: Vec<(LeaseId, Entry)> = leases.into_iter().enumerate().map(entry).collect();
+        self.extension_answered(sent, entries);
+    }
+
+    pub(super) fn extension_answered(&mut self, sent: Instant, entries: Vec<(LeaseId, Entry)>) {
+        for (lease, entry) in &entries {
+            let delivery = &mut self.deliveries[usize::try_from(lease.0).unwrap()];
+            match entry {
+                Entry::Accepted => delivery.deadline = sent + VISIBILITY,
+                Entry::Gone if !delivery.deleting => self.lose(*lease),
+                Entry::Gone | Entry::Refused(_) | Entry::Failed(_) => {}
+            }
+        }
+        self.tell(Event::Extended { sent, entries });
+    }
+
+    fn deleted(&mut self, message: u8, how: u8) {
+        let Some(at) = pick(message, self.deletes.len()) else { return };
+        let lease = self.deletes.remove(at);
+        let entry = entry(how.into());
+        let delivery = &mut self.deliveries[usize::try_from(lease.0).unwrap()];
+        if delivery.end.is_none() {
+            match entry {
+                Entry::Failed(_) => {
+                    delivery.deleting = false;
+                    self.expected.push(Expect::Delete(lease));
+                }
+                Entry::Accepted | Entry::Gone | Entry::Refused(_) => delivery.end = Some(End::Deleted),
+            }
+        }
+        self.tell(Event::Deleted { lease, entry });
+    }
+
+    fn looked(&mut self, resource: u8, answers: bool) {
+        let Some(at) = pick(resource, self.looks.len()) else { return };
+        if answers {
+            let resource = self.looks.remove(at);
+            return self.tell(Event::Reachable(resource));
+        }
+        let fault =
+            AwsFault { kind: AwsKind::Missing, resource: "bucket exports".into(), detail: "gone".into() };
+        self.tell(Event::Unreachable { resource: self.looks[at], fault });
+    }
+
+    /// One that lives dies; one that was let go ends as it was meant to.
+    fn worker_dies(&mut self, worker: u8) {
+        let Some(at) = pick(worker, self.workers.len() + self.leaving.len()) else { return };
+        let Some(id) = self.workers.keys().nth(at).copied() else {
+            let id = self.leaving.remove(at - self.workers.len());
+            return self.tell(Event::WorkerGone { worker: id });
+        };
+        self.workers.insert(id, true);
+        let on_it: Vec<_> =
+            (0..self.fates.len()).filter(|at| self.fates[*at].stage == Stage::Running(id)).collect();
+        if on_it.is_empty() {
+            self.renew_if_due(id);
+        }
+        for at in on_it {
+            self.leave(at, Finish::Panicked);
+        }
+        self.tell(Event::WorkerGone { worker: id });
+        // Its end is known: no farewell comes.
+        self.leaving.retain(|leaving| *leaving != id);
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        let ended = |d: &&Delivery| d.end.is_none() && d.deadline <= self.now;
+        let expired: Vec<_> = self.deliveries.iter().filter(ended).map(|d| d.lease).collect();
+        expired.into_iter().for_each(|lease| self.lose(lease));
+        self.log.push(format!("{time:?} pass"));
+        let commands = self.desk.tick(self.now);
+        self.obey(commands);
+    }
+
+    /// Time passes as main lets it pass: it wakes when the desk wants to, and extensions are answered at once.
+    pub(super) fn pass_with_extensions(&mut self, time: Duration) {
+        let until = self.now + time;
+        while self.now < until {
+            let wake = self.desk.wake_at().map_or(until, |at| at.clamp(self.now, until));
+            self.pass(wake - self.now);
+            for (sent, leases) in std::mem::take(&mut self.extends) {
+                self.extension_answered(
+                    sent,
+                    leases.into_iter().map(|lease| (lease, Entry::Accepted)).collect(),
+                );
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        if self.draining {
+            return;
+        }
+        self.draining = true;
+        self.log.push("told to drain".into());
+        let commands = self.desk.drain();
+        self.obey(commands);
+    }
+
+    fn cancel_all(&mut self) {
+        if !self.draining {
+            return;
+        }
+        let in_hand = self.fates.iter().filter(|fate| fate.is_running() || fate.is_settling());
+        self.expected.extend(in_hand.map(|fate| Expect::Cancel(fate.no())));
+        self.log.push("told to cancel all".into());
+        let commands = self.desk.cancel_all();
+        self.obey(commands);
+    }
+
+    /// Everything under way goes well, until nothing but polls is under way; in a drain until these are answered too.
+    pub(super) fn calm_down(&mut self) {
+        for _ in 0..20_000 {
+            if !self.looks.is_empty() {
+                self.looked(0, true);
+            } else if self.reading(0, |_| true).is_some() {
+                self.whole(0, 2);
+            } else if self.splitting(0).is_some() {
+                self.split(0);
+            } else if self.fates.iter().any(Fate::is_running) {
+                self.finish(0, Finish::Stored);
+            } else if self.fates.iter().any(Fate::is_settling) {
+                self.settle(0, 7, false);
+            } else if !self.deletes.is_empty() {
+                self.deleted(0, 0);
+            } else if !self.leaving.is_empty() {
+                self.worker_dies(u8::try_from(self.workers.len()).unwrap());
+            } else if self.draining && !self.polls.is_empty() {
+                self.answer(0, 0, false);
+            } else {
+                return;
+            }
+        }
+        self.fail("it does not come to rest");
+    }
+}
+
+fn pick(n: u8, of: usize) -> Option<usize> {
+    (of > 0).then(|| usize::from(n) % of)
+}
+
+fn pick_of<T>(n: u8, all: &[T], is: impl Fn(&T) -> bool) -> Option<usize> {
+    let some: Vec<_> = (0..all.len()).filter(|at| is(&all[*at])).collect();
+    pick(n, some.len()).map(|at| some[at])
+}
+
+fn entry(how: u16) -> Entry {
+    match how % 4 {
+        0 => Entry::Accepted,
+        1 => Entry::Gone,
+        2 => Entry::Refused("a stale receipt".into()),
+        _ => Entry::Failed("timed out".into()),
+    }
+}
+
+const fn left(how: Finish) -> Left {
+    match how {
+        Finish::Stored => Left::Stored,
+        Finish::AlreadyDone => Left::AlreadyDone,
+        Finish::Final => Left::Final,
+        Finish::Retry | Finish::Panicked => Left::Retry,
+        Finish::Ours { .. } | Finish::Cancelled { .. } => Left::Stopped,
+        Finish::Fenced => Left::Fenced,
+    }
+}
+
+const fn source_error(how: Finish) -> Option<&'static str> {
+    match how {
+        Finish::Final => Some("sourceRefused"),
+        Finish::Retry => Some("sourceFailed"),
+        Finish::Fenced => Some("fenced"),
+        _ => None,
+    }
+}
+
+/// What a task of ours that cannot be recorded is settled as.
+const fn leaving(carrier: Carrier) -> Settlement {
+    match carrier {
+        Carrier::Job => Settlement::Fenced,
+        Carrier::Message => Settlement::Returned(Duration::from_secs(31)),
+    }
+}
+
+/// What the record thread may make of a task.
+fn settlement(left: Left, carrier: Carrier, how: u8) -> Settlement {
+    let done = Settlement::Done { bytes: 1, service: Duration::from_millis(10) };
+    let again = match carrier {
+        Carrier::Job => Settlement::HandedOver { started: true },
+        Carrier::Message => Settlement::Retry(Duration::from_secs(2)),
+    };
+    match (left, how % 8) {
+        (Left::Fenced, _) | (Left::Stored | Left::Final | Left::Retry | Left::HandedOver, 0) => {
+            Settlement::Fenced
+        }
+        (Left::Stopped, 0) if carrier == Carrier::Job => Settlement::Fenced,
+        (Left::Stored | Left::AlreadyDone, _) | (Left::Final, 1) => done,
+        (Left::Final, _) | (Left::Retry, 1) => Settlement::Failed,
+        (Left::Retry, _) => again,
+        (Left::Stopped, _) if carrier == Carrier::Message => Settlement::Returned(Duration::from_secs(32)),
+        (Left::Stopped, _) => again,
+        (Left::HandedOver, _) => Settlement::HandedOver { started: false },
+    }
+}
+
+impl Around {
+    /// A task by its number.
+    pub(super) fn fate(&mut self, no: TaskNo) -> Option<&mut Fate> {
+        self.fates.iter_mut().find(|fate| fate.no() == no)
+    }
+
+    /// A message in hand by its receipt.
+    pub(super) fn in_hand(&mut self, receipt: &Receipt) -> Option<&mut Delivery> {
+        self.deliveries.iter_mut().find(|d| d.receipt == *receipt && d.end.is_none())
+    }
+}
