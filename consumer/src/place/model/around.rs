@@ -24,6 +24,9 @@ use crate::{
 pub(super) const VISIBILITY: Duration = Duration::from_secs(60);
 /// A received message is taken to have been received at most so long before it is here.
 const ALLOWANCE: Duration = Duration::from_secs(10);
+const HALF_AN_HOUR: Duration = Duration::from_secs(1_800);
+/// After so long a message gives way.
+const LONG_IN_HAND: Duration = Duration::from_secs(3_600);
 
 pub(super) struct Around {
     pub(super) desk: Desk,
@@ -44,6 +47,8 @@ pub(super) struct Around {
     pub(super) expected: Vec<Expect>,
     /// The message of this step could not be admitted to its end: it goes back under its running tasks.
     pub(super) sent_back: Option<LeaseId>,
+    /// Messages that gave way in this step, by their age.
+    pub(super) gives_way: Vec<LeaseId>,
     pub(super) queues: ByQueue<QueueCounters>,
     pub(super) counters: Counters,
     pub(super) log: Vec<String>,
@@ -67,16 +72,13 @@ impl Around {
             hired: 0,
             expected: Vec::new(),
             sent_back: None,
+            gives_way: Vec::new(),
             queues: ByQueue::default(),
             counters: Counters::default(),
             log: Vec::new(),
         };
         (0..pool.workers).for_each(|_| around.hire());
         around
-    }
-
-    pub(super) const fn is_draining(&self) -> bool {
-        self.draining
     }
 
     pub(super) fn hire(&mut self) {
@@ -100,10 +102,11 @@ impl Around {
             Step::PollFails { poll } => self.poll_fails(poll),
             Step::Whole { message, tasks } => self.whole(message, tasks.into()),
             Step::Begun { message, tasks, rest } => self.begun(message, tasks.into(), rest.into()),
-            Step::Split { job } => self.split(job),
+            Step::Split { job, given_up } => self.split(job, given_up),
             Step::SplitFails { job } => self.split_fails(job),
             Step::JobLost { job } => self.job_lost(job),
             Step::Refused { message } => self.refused(message),
+            Step::AdmitLater { message } => self.admit_later(message),
             Step::AdmitFails { message, queue } => self.admit_fails(message, queue),
             Step::Finish { task, how } => self.finish(task, how),
             Step::Settle { task, how, fault } => self.settle(task, how, fault),
@@ -112,6 +115,7 @@ impl Around {
             Step::Looked { resource, answers } => self.looked(resource, answers),
             Step::WorkerDies { worker } => self.worker_dies(worker),
             Step::Pass { seconds } => self.pass(Duration::from_secs(seconds.into())),
+            Step::PassLong => self.pass_with_extensions(HALF_AN_HOUR),
             Step::Drain => self.drain(),
             Step::CancelAll => self.cancel_all(),
         }
@@ -141,7 +145,9 @@ impl Around {
             lease: LeaseId(n),
             queue,
             receipt: message.receipt.clone(),
+            born: self.now,
             deadline: self.now + VISIBILITY - ALLOWANCE,
+            aged: false,
             reading: true,
             rest: None,
             deleting: false,
@@ -196,6 +202,9 @@ impl Around {
         if alive {
             let fate = |task: &Task| Fate { task: task.clone(), stage: Stage::Waiting, told_to_stop: false };
             self.fates.extend(tasks.iter().map(fate));
+            if self.draining && rest.is_some() {
+                self.expected.push(Expect::Yield(lease));
+            }
         }
         self.counters.tasks_listed += listed as u64;
         self.tell(Event::Admitted { lease, tasks, listed, complete: rest.is_none() });
@@ -205,11 +214,24 @@ impl Around {
         pick_of(job, &self.deliveries, |d| d.rest.is_some())
     }
 
-    fn split(&mut self, job: u8) {
+    fn split(&mut self, job: u8, given_up: bool) {
         let Some(at) = self.splitting(job) else { return };
         let handed_over = self.deliveries[at].rest.take().unwrap_or_default();
         self.counters.handed_over += handed_over as u64;
-        self.tell(Event::Split { lease: self.deliveries[at].lease, handed_over });
+        self.counters.tasks_listed += 3;
+        self.counters.dead_lettered += u64::from(given_up);
+        self.tell(Event::Split { lease: self.deliveries[at].lease, listed: 3, handed_over, given_up });
+    }
+
+    fn admit_later(&mut self, message: u8) {
+        let Some(at) = self.reading(message, |d| d.queue == QueueName::ExportJobs) else { return };
+        let delivery = &mut self.deliveries[at];
+        delivery.reading = false;
+        let (lease, delay) = (delivery.lease, Duration::from_secs(4));
+        if delivery.end.is_none() {
+            self.expected.push(Expect::Return(lease));
+        }
+        self.tell(Event::AdmitLater { lease, delay });
     }
 
     fn split_fails(&mut self, job: u8) {
@@ -453,9 +475,22 @@ impl Around {
         let ended = |d: &&Delivery| d.end.is_none() && d.deadline <= self.now;
         let expired: Vec<_> = self.deliveries.iter().filter(ended).map(|d| d.lease).collect();
         expired.into_iter().for_each(|lease| self.lose(lease));
+        self.age();
         self.log.push(format!("{time:?} pass"));
         let commands = self.desk.tick(self.now);
         self.obey(commands);
+    }
+
+    fn age(&mut self) {
+        let now = self.now;
+        let old = |d: &&mut Delivery| d.end.is_none() && !d.aged && now - d.born >= LONG_IN_HAND;
+        for delivery in self.deliveries.iter_mut().filter(old) {
+            delivery.aged = true;
+            self.gives_way.push(delivery.lease);
+            if delivery.rest.is_some() {
+                self.expected.push(Expect::Yield(delivery.lease));
+            }
+        }
     }
 
     /// Time passes as main lets it pass: it wakes when the desk wants to, and extensions are answered at once.
@@ -478,6 +513,8 @@ impl Around {
             return;
         }
         self.draining = true;
+        let open = self.deliveries.iter().filter(|d| d.end.is_none() && d.rest.is_some());
+        self.expected.extend(open.map(|d| Expect::Yield(d.lease)));
         self.log.push("told to drain".into());
         let commands = self.desk.drain();
         self.obey(commands);
@@ -502,7 +539,7 @@ impl Around {
             } else if self.reading(0, |_| true).is_some() {
                 self.whole(0, 2);
             } else if self.splitting(0).is_some() {
-                self.split(0);
+                self.split(0, false);
             } else if self.fates.iter().any(Fate::is_running) {
                 self.finish(0, Finish::Stored);
             } else if self.fates.iter().any(Fate::is_settling) {

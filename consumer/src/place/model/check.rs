@@ -25,6 +25,7 @@ pub(super) enum Expect {
     Cancel(TaskNo),
     Delete(LeaseId),
     Return(LeaseId),
+    Yield(LeaseId),
     Renew(WorkerId),
 }
 
@@ -47,6 +48,7 @@ impl Around {
             self.fail("a task starts while something it needs is unavailable");
         }
         self.sent_back = None;
+        self.gives_way.clear();
         self.books_agree();
         self.nobody_is_forgotten();
         self.counters_agree();
@@ -61,6 +63,7 @@ impl Around {
                 self.ask(known, "an admission of an unknown message");
                 self.was_expected(Expect::Admit(lease));
             }
+            Command::Yield(lease) => self.was_expected(Expect::Yield(lease)),
             Command::Start { worker, task } => self.start(worker, &task),
             Command::Cancel(no) => {
                 self.was_expected(Expect::Cancel(no));
@@ -119,7 +122,8 @@ impl Around {
     }
 
     fn hand_over(&mut self, task: &Task) {
-        self.ask(self.draining, "a waiting task is handed over without need");
+        let reason = self.draining || self.gives_way.contains(&task.lease);
+        self.ask(reason, "a waiting task is handed over without need");
         self.ask(task.carrier == Carrier::Job, "a task is handed over that has a message of its own");
         let left = Stage::Settling(Left::HandedOver);
         let was = self.fate(task.no).map(|fate| std::mem::replace(&mut fate.stage, left));
@@ -169,7 +173,7 @@ impl Around {
             "a message is given back under a task that runs or is being settled",
         );
         self.ask(failed || !open, "a job is given back that is being split");
-        let stopped = self.draining || self.desk.unavailable().is_some();
+        let stopped = self.draining || self.desk.unavailable().is_some() || self.gives_way.contains(&lease);
         self.ask(told.is_some() || keep || stopped, "a message is given back without a reason");
         if !failed {
             self.queue(queue).settled.returned += waiting as u64;

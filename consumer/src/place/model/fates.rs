@@ -21,7 +21,10 @@ pub(super) struct Delivery {
     pub(super) lease: LeaseId,
     pub(super) queue: QueueName,
     pub(super) receipt: Receipt,
+    pub(super) born: Instant,
     pub(super) deadline: Instant,
+    /// It was told to give way, after an hour.
+    pub(super) aged: bool,
     pub(super) reading: bool,
     /// Its rest is being handed over: so many tasks.
     pub(super) rest: Option<usize>,

@@ -57,11 +57,10 @@ proptest! {
     fn whatever_happens_when_all_is_well_again_everything_in_hand_ends_and_more_is_asked_for(
         pool in pool(), steps in proptest::collection::vec(step(), 0..160),
     ) {
+        let steps: Vec<_> = steps.into_iter().filter(|step| !matches!(step, Step::Drain)).collect();
         let mut around = walk(pool, &steps);
-        if !around.is_draining() {
-            around.calm_down();
-            around.assert_idle_and_asking();
-        }
+        around.calm_down();
+        around.assert_idle_and_asking();
     }
 
     #[test]

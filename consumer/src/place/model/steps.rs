@@ -14,14 +14,16 @@ pub(super) enum Step {
     Whole { message: u8, tasks: u8 },
     /// A job is read, and its rest is being handed over.
     Begun { message: u8, tasks: u8, rest: u8 },
-    /// The rest of a job is handed over.
-    Split { job: u8 },
+    /// The rest of a job is handed over, goes on as another message, or is given up.
+    Split { job: u8, given_up: bool },
     /// The rest of a job cannot be handed over.
     SplitFails { job: u8 },
     /// Another delivery has the job.
     JobLost { job: u8 },
     /// A message is refused; its dead letter is sent.
     Refused { message: u8 },
+    /// The first page of a job could not be read: it comes again.
+    AdmitLater { message: u8 },
     /// A message cannot be read, by a fault of ours.
     AdmitFails { message: u8, queue: bool },
     /// A task leaves its slot.
@@ -38,6 +40,8 @@ pub(super) enum Step {
     WorkerDies { worker: u8 },
     /// Time passes.
     Pass { seconds: u8 },
+    /// Half an hour passes, and each extension is answered.
+    PassLong,
     /// The signal to stop.
     Drain,
     /// The grace period is nearly over.
@@ -90,10 +94,11 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => n().prop_map(|poll| Step::PollFails { poll }),
         6 => (n(), 0_u8..6).prop_map(|(message, tasks)| Step::Whole { message, tasks }),
         3 => (n(), 0_u8..6, 1_u8..200).prop_map(|(message, tasks, rest)| Step::Begun { message, tasks, rest }),
-        3 => n().prop_map(|job| Step::Split { job }),
+        3 => (n(), prop::bool::weighted(0.1)).prop_map(|(job, given_up)| Step::Split { job, given_up }),
         1 => n().prop_map(|job| Step::SplitFails { job }),
         1 => n().prop_map(|job| Step::JobLost { job }),
         1 => n().prop_map(|message| Step::Refused { message }),
+        1 => n().prop_map(|message| Step::AdmitLater { message }),
         1 => (n(), any::<bool>()).prop_map(|(message, queue)| Step::AdmitFails { message, queue }),
         8 => (n(), finish()).prop_map(|(task, how)| Step::Finish { task, how }),
         8 => (n(), n(), prop::bool::weighted(0.1)).prop_map(|(task, how, fault)| Step::Settle { task, how, fault }),
@@ -102,6 +107,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         4 => (n(), prop::bool::weighted(0.8)).prop_map(|(resource, answers)| Step::Looked { resource, answers }),
         1 => n().prop_map(|worker| Step::WorkerDies { worker }),
         4 => (1_u8..30).prop_map(|seconds| Step::Pass { seconds }),
+        1 => Just(Step::PassLong),
         1 => Just(Step::Drain),
         1 => Just(Step::CancelAll),
     ]
