@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use exportpool_consumer::{
-    admit::parse::{MAX_URL_BYTES, Parsed, parse, task_digest},
+    admit::parse::{Files, MAX_URL_BYTES, Parsed, parse, task_digest},
     fail::{Reason, dead_letter},
     message::{Attributes, QueueName, Receipt, Received},
 };
@@ -20,10 +20,18 @@ pub fn hold(data: &[u8]) {
         match parse(queue, &body) {
             Ok(Parsed::Job(job)) => {
                 assert_eq!(job.digest.len(), 64);
-                let names: HashSet<_> = job.tasks.iter().map(|task| &task.task_id).collect();
-                assert_eq!(names.len(), job.tasks.len(), "each task once");
                 let prefix = job.destination.as_ref().and_then(|to| to.prefix.as_deref());
-                job.tasks.iter().for_each(|task| task_holds(&job.id, prefix, task));
+                match &job.files {
+                    Files::Inline(tasks) => {
+                        let names: HashSet<_> = tasks.iter().map(|task| &task.task_id).collect();
+                        assert_eq!(names.len(), tasks.len(), "each task once");
+                        tasks.iter().for_each(|task| task_holds(&job.id, prefix, task));
+                    }
+                    Files::Pages { api, continues } => {
+                        let urls = [Some(&api.url), continues.as_ref().map(|at| &at.url)];
+                        assert!(urls.into_iter().flatten().all(|url| url.len() <= MAX_URL_BYTES));
+                    }
+                }
             }
             Ok(Parsed::Task(task)) => {
                 let prefix = task.destination.as_ref().and_then(|to| to.prefix.as_deref());
@@ -37,7 +45,7 @@ pub fn hold(data: &[u8]) {
 
 fn task_holds(job: &JobId, prefix: Option<&str>, task: &TaskSpec) {
     assert!(task.url.len() <= MAX_URL_BYTES);
-    assert_eq!(task_digest(task).len(), 64);
+    assert!([true, false].iter().all(|is| task_digest(task, *is).len() == 64));
     let key = ObjectKey::of_task([Some(PREFIX), prefix], task.key.as_deref(), job, &task.task_id);
     let Ok(key) = key else { return };
     let key = key.as_str();
@@ -57,7 +65,7 @@ fn sent_on(task: &TaskMessage) {
 }
 
 fn refused(body: &str, reason: Reason, detail: &str) {
-    assert!(matches!(reason, Reason::Malformed | Reason::Unsupported | Reason::InvalidUrl | Reason::InvalidKey));
+    assert!(matches!(reason, Reason::Malformed | Reason::InvalidUrl | Reason::InvalidKey), "{reason}");
     assert!(!detail.is_empty(), "refused without a word");
     let message = Received {
         receipt: Receipt("r".into()),

@@ -14,6 +14,7 @@ mod failing;
 mod isolation;
 mod jobs;
 mod leases;
+mod model;
 mod observed;
 mod ours;
 mod pages;

@@ -109,8 +109,13 @@ impl DynamoLedger {
         upload: &str,
     ) -> Result<bool, AwsFault> {
         let pk = self.task_pk(job, task).await?;
-        let values = [(":upload", text(upload)), (":epoch", number(epoch))];
-        self.set_in_epoch(&pk, &task_sk(task), "SET #uploadId = :upload", values).await
+        let values =
+            [(":upload", text(upload)), (":epoch", number(epoch)), (":done", text(TaskState::Done.as_str()))];
+        // Nobody claims a task that is done to abort its upload.
+        let condition = "#epoch = :epoch AND #state <> :done";
+        let values = expression::values(values, None);
+        let update = "SET #uploadId = :upload";
+        Ok(self.update(&pk, &task_sk(task), update, Some(condition), values).await?.is_some())
     }
 
     pub(super) async fn give_attempt_back(

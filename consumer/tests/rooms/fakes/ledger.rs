@@ -198,7 +198,8 @@ impl Ledger for FakeLedger {
         let Some(item) = item else { return call.answer(false) };
         (item.cursor, item.failures) = (cursor, 0);
         if end {
-            (item.total, item.state) = (Some(cursor.tasks), Some(JobState::Running));
+            item.total = Some(cursor.tasks);
+            item.state = item.state.filter(|state| *state != JobState::Listing).or(Some(JobState::Running));
         }
         world.journal.push(Did::Advanced { job: job.to_string(), cursor });
         call.answer(true)
@@ -238,7 +239,8 @@ impl Ledger for FakeLedger {
     ) -> Result<bool, AwsFault> {
         let call = self.0.call(Op::NoteUpload, TABLE).await?;
         let mut world = self.0.lock();
-        let Some(item) = world.table.current(job, task, epoch) else { return call.answer(false) };
+        let item = world.table.current(job, task, epoch).filter(|item| item.state != TaskState::Done);
+        let Some(item) = item else { return call.answer(false) };
         item.upload = Some(upload.into());
         call.answer(true)
     }
