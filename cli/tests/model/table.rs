@@ -30,7 +30,7 @@ use crate::rules::{Job, Task, View};
 const TABLE: &str = "exports";
 /// Jobs and tasks of a history.
 const JOBS: u8 = 3;
-const TASKS: u8 = 4;
+const TASKS: u8 = 2;
 
 type Item = HashMap<String, AttributeValue>;
 

@@ -68,7 +68,8 @@ impl DynamoLedger {
         Ok(JobClaim { epoch: read(attribute::EPOCH)?, local: size(attribute::LOCAL)?, cursor, listed })
     }
 
-    /// A job is not closed before it is listed, so that the end of its listing never opens it again.
+    /// The end of a listing is the begin of running, once: should it be written again, because its answer was lost,
+    /// then the job may have been closed meanwhile, and stays so.
     pub(super) async fn move_cursor(
         &self,
         job: &JobId,
@@ -76,9 +77,28 @@ impl DynamoLedger {
         cursor: Cursor,
         end: bool,
     ) -> Result<bool, AwsFault> {
-        let end_of_list = if end { ", #total = :tasks, #listed = :true, #state = :running" } else { "" };
+        if !end {
+            return self.write_cursor(job, epoch, cursor, "", "#epoch = :epoch").await;
+        }
+        let first = ", #total = :tasks, #listed = :true, #state = :running";
+        let listing = "#epoch = :epoch AND #state = :listing";
+        if self.write_cursor(job, epoch, cursor, first, listing).await? {
+            return Ok(true);
+        }
+        let again = ", #total = :tasks, #listed = :true";
+        self.write_cursor(job, epoch, cursor, again, "#epoch = :epoch").await
+    }
+
+    async fn write_cursor(
+        &self,
+        job: &JobId,
+        epoch: u64,
+        cursor: Cursor,
+        also: &str,
+        condition: &str,
+    ) -> Result<bool, AwsFault> {
         let update = format!(
-            "SET #cursor = :index, #cursorPage = :page, #cursorTasks = :tasks{end_of_list} REMOVE #listingFailures"
+            "SET #cursor = :index, #cursorPage = :page, #cursorTasks = :tasks{also} REMOVE #listingFailures"
         );
         let mut values = expression::values(
             [
@@ -89,11 +109,16 @@ impl DynamoLedger {
             ],
             None,
         );
-        if end {
-            values.insert(":true".into(), AttributeValue::Bool(true));
-            values.insert(":running".into(), text(JobState::Running.as_str()));
-        }
-        Ok(self.update(&job_pk(job), JOB, &update, Some("#epoch = :epoch"), values).await?.is_some())
+        // Values that no expression names are refused.
+        let used = |name: &str| update.contains(name) || condition.contains(name);
+        let others = [
+            (":true", AttributeValue::Bool(true)),
+            (":running", text(JobState::Running.as_str())),
+            (":listing", text(JobState::Listing.as_str())),
+        ];
+        let others = others.into_iter().filter(|(name, _)| used(name));
+        values.extend(others.map(|(name, value)| (name.to_owned(), value)));
+        Ok(self.update(&job_pk(job), JOB, &update, Some(condition), values).await?.is_some())
     }
 
     pub(super) async fn count_listing_failure(&self, job: &JobId) -> Result<u32, AwsFault> {
@@ -163,27 +188,35 @@ impl DynamoLedger {
         Ok(tasks.iter().map(|task| settled.contains(&task_sk(task))).collect())
     }
 
+    /// What is settled between the reading of the counters and the writing changes how a job is closed, and whoever
+    /// settled it may have looked before this write: who writes looks again.
     pub(super) async fn close_if_settled(&self, job: &JobId) -> Result<(), AwsFault> {
+        while self.close_as_counted(job).await? {}
+        Ok(())
+    }
+
+    /// `true`: written as it was counted a moment ago.
+    async fn close_as_counted(&self, job: &JobId) -> Result<bool, AwsFault> {
         let shards = self.shards(job).await?;
         let counters = (0..shards).map(|shard| key(&shard_pk(job, shard), COUNTER));
         let items = self.read_all(std::iter::once(key(&job_pk(job), JOB)).chain(counters).collect()).await?;
         let sum = |name| items.iter().filter_map(|item| read_number(item, name)).sum::<u64>();
-        let Some(item) = items.iter().find(|item| read_text(item, SK) == Some(JOB)) else { return Ok(()) };
+        let Some(item) = items.iter().find(|item| read_text(item, SK) == Some(JOB)) else { return Ok(false) };
         let (done, failed) = (sum(attribute::DONE), sum(attribute::FAILED));
-        let Some(total) = read_number(item, attribute::TOTAL) else { return Ok(()) };
+        let Some(total) = read_number(item, attribute::TOTAL) else { return Ok(false) };
         let ending = if failed > 0 { JobState::DoneWithFailures } else { JobState::Done };
         let state = read_text(item, attribute::STATE).and_then(JobState::parse);
         if done + failed < total || state == Some(ending) {
-            return Ok(());
+            return Ok(false);
         }
         self.end_job(job, ending).await
     }
 
-    async fn end_job(&self, job: &JobId, ending: JobState) -> Result<(), AwsFault> {
+    async fn end_job(&self, job: &JobId, ending: JobState) -> Result<bool, AwsFault> {
         const UPDATE: &str = "SET #state = :ending, #closedAt = :now";
         let values = [(":ending", text(ending.as_str())), (":now", number(unix_millis()))];
         let values = expression::values(values, None);
         // Refused: somebody closed it just now.
-        self.update(&job_pk(job), JOB, UPDATE, Some("#state <> :ending"), values).await.map(drop)
+        Ok(self.update(&job_pk(job), JOB, UPDATE, Some("#state <> :ending"), values).await?.is_some())
     }
 }

@@ -17,7 +17,7 @@ use super::{
 
 /// Tasks of each job. Job 0 lists them, job 1 has them page by page, so that it has many shards; job 2 is never
 /// opened: its tasks came alone.
-const TASKS: u8 = 4;
+const TASKS: u8 = 2;
 const PAGES: u8 = 1;
 
 /// What somebody does. Numbers pick among what is known then.
@@ -47,7 +47,8 @@ pub(crate) enum Deed {
         task: u8,
         other_definition: bool,
     },
-    /// The dead letter of a start that failed is put back, and started.
+    /// The dead letter of a start that failed is put back, and started. Alone: one that is put back at the very moment
+    /// in which its failure is recorded may count as an ordinary delivery.
     Redrive {
         start: u8,
     },
@@ -80,8 +81,8 @@ fn deed() -> impl Strategy<Value = Deed> {
     let odd = || prop::bool::weighted(0.05);
     let commit = || proptest::collection::vec((n(), prop::bool::weighted(0.7)), 1..5);
     prop_oneof![
-        3 => (0_u8..2, 0..=TASKS, odd()).prop_map(|(job, local, other_definition)| Deed::Deliver { job, local, other_definition }),
-        2 => (n(), 0..=TASKS, any::<bool>()).prop_map(|(delivery, to, end)| Deed::Advance { delivery, to, end }),
+        1 => (0_u8..2, 0..=TASKS, odd()).prop_map(|(job, local, other_definition)| Deed::Deliver { job, local, other_definition }),
+        3 => (n(), 0..=TASKS, any::<bool>()).prop_map(|(delivery, to, end)| Deed::Advance { delivery, to, end }),
         1 => (0_u8..2).prop_map(|job| Deed::ListingFails { job }),
         1 => (0_u8..2).prop_map(|job| Deed::LookSettled { job }),
         6 => (0_u8..3, 0..TASKS, odd()).prop_map(|(job, task, other_definition)| Deed::Claim { job, task, other_definition }),
@@ -89,7 +90,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         1 => n().prop_map(|start| Deed::NoteUpload { start }),
         1 => n().prop_map(|start| Deed::GiveBack { start }),
         6 => commit().prop_map(|starts| Deed::Commit { starts }),
-        3 => (0_u8..3).prop_map(|job| Deed::Close { job }),
+        4 => (0_u8..3).prop_map(|job| Deed::Close { job }),
     ]
 }
 
@@ -145,8 +146,9 @@ impl Run {
     ) -> Result<(), String> {
         let mut before = View::default();
         for group in history {
-            let calls: Vec<_> =
-                group.iter().filter_map(|step| Some((self.call(&step.deed)?, step))).collect();
+            let alone = group.len() == 1;
+            let group = group.iter().filter(|step| alone || !matches!(step.deed, Deed::Redrive { .. }));
+            let calls: Vec<_> = group.filter_map(|step| Some((self.call(&step.deed)?, step))).collect();
             let made = calls.iter().map(async |(call, step)| {
                 let first = call.make(ledger).await;
                 if calls.len() == 1 && step.again && repeats(call) { call.make(ledger).await } else { first }
