@@ -131,7 +131,7 @@ impl Queue for SqsQueues {
         let request = self.client.change_message_visibility_batch().queue_url(self.url(queue));
         let answer = request.set_entries(Some(entries)).send().await;
         let answer = answer.map_err(|error| fault::of(&resource(queue), &error))?;
-        Ok(by_index(changes.len(), answer.failed))
+        Ok(by_index(changes.len(), answer.failed, unsettled))
     }
 
     async fn delete(&self, queue: QueueName, receipts: &[Receipt]) -> Result<Vec<Entry>, AwsFault> {
@@ -145,7 +145,7 @@ impl Queue for SqsQueues {
         let request = self.client.delete_message_batch().queue_url(self.url(queue));
         let answer = request.set_entries(Some(entries)).send().await;
         let answer = answer.map_err(|error| fault::of(&resource(queue), &error))?;
-        Ok(by_index(receipts.len(), answer.failed))
+        Ok(by_index(receipts.len(), answer.failed, unsettled))
     }
 
     async fn send(&self, to: Outbox, messages: &[Outgoing]) -> Result<Vec<Entry>, AwsFault> {
@@ -155,7 +155,7 @@ impl Queue for SqsQueues {
         let entries = entries.map_err(|error| rejected(QueueName::DownloadTasks, &error))?;
         let answer = self.client.send_message_batch().queue_url(url).set_entries(Some(entries)).send().await;
         let answer = answer.map_err(|error| fault::of("queue to send to", &error))?;
-        Ok(by_index(messages.len(), answer.failed))
+        Ok(by_index(messages.len(), answer.failed, unsent))
     }
 }
 
@@ -207,7 +207,11 @@ fn received(message: Message) -> Option<Received> {
 }
 
 /// Entries are named by their place in the batch; those that are not in `failed` are accepted.
-fn by_index(count: usize, failed: Vec<BatchResultErrorEntry>) -> Vec<Entry> {
+fn by_index(
+    count: usize,
+    failed: Vec<BatchResultErrorEntry>,
+    read: fn(&BatchResultErrorEntry) -> Entry,
+) -> Vec<Entry> {
     let mut entries = vec![Entry::Accepted; count];
     for failure in failed {
         let place = failure.id.parse().ok().and_then(|index: usize| entries.get_mut(index));
@@ -218,16 +222,18 @@ fn by_index(count: usize, failed: Vec<BatchResultErrorEntry>) -> Vec<Entry> {
     entries
 }
 
-fn read(failure: &BatchResultErrorEntry) -> Entry {
-    let detail = format!("{}: {}", failure.code, failure.message.as_deref().unwrap_or_default());
+/// Why a message was not extended, returned or deleted.
+fn unsettled(failure: &BatchResultErrorEntry) -> Entry {
+    // LocalStack names them as exceptions.
+    let code = failure.code.trim_end_matches("Exception");
     let gone = ["MessageNotInflight", "ReceiptHandleIsInvalid", "InvalidParameterValue"];
-    if gone.iter().any(|code| failure.code.ends_with(code)) {
-        Entry::Gone
-    } else if failure.sender_fault {
-        Entry::Refused(detail)
-    } else {
-        Entry::Failed(detail)
-    }
+    if gone.iter().any(|gone| code.ends_with(gone)) { Entry::Gone } else { unsent(failure) }
+}
+
+/// Why a message was not sent. None of it is ever gone: an invalid value is one of what was sent.
+fn unsent(failure: &BatchResultErrorEntry) -> Entry {
+    let detail = format!("{}: {}", failure.code, failure.message.as_deref().unwrap_or_default());
+    if failure.sender_fault { Entry::Refused(detail) } else { Entry::Failed(detail) }
 }
 
 fn number(value: &serde_json::Value) -> Option<u32> {
@@ -258,19 +264,31 @@ mod tests {
         assert_eq!(url.as_deref(), Some("http://127.0.0.1:4566/000000000000/a-dlq"));
     }
 
+    fn failed(id: &str, code: &str, sender: bool) -> BatchResultErrorEntry {
+        BatchResultErrorEntry::builder().id(id).code(code).sender_fault(sender).build().unwrap()
+    }
+
     #[test]
     fn each_entry_of_a_batch_has_its_own_fate() {
-        let failed = |id: &str, code: &str, sender| {
-            BatchResultErrorEntry::builder().id(id).code(code).sender_fault(sender).build().unwrap()
-        };
-        let entries = by_index(
-            4,
-            vec![failed("1", "InternalError", false), failed("3", "ReceiptHandleIsInvalid", true)],
-        );
+        let failed = vec![failed("1", "InternalError", false), failed("3", "ReceiptHandleIsInvalid", true)];
         assert_eq!(
-            entries,
+            by_index(4, failed, unsettled),
             [Entry::Accepted, Entry::Failed("InternalError: ".into()), Entry::Accepted, Entry::Gone]
         );
+    }
+
+    #[test]
+    fn an_exception_is_what_its_code_is() {
+        let failed = vec![failed("0", "InvalidParameterValueException", false)];
+        assert_eq!(by_index(1, failed, unsettled), [Entry::Gone]);
+    }
+
+    #[test]
+    fn an_invalid_value_is_refused_when_it_was_sent_and_gone_when_it_was_a_receipt() {
+        let failed = vec![failed("0", "InvalidParameterValue", true)];
+        let refused = Entry::Refused("InvalidParameterValue: ".into());
+        assert_eq!(by_index(1, failed.clone(), unsent), [refused]);
+        assert_eq!(by_index(1, failed, unsettled), [Entry::Gone]);
     }
 
     #[test]
