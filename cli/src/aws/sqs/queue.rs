@@ -91,6 +91,12 @@ impl Inner {
         Ok(output)
     }
 
+    /// A queue that is not there is told before what is wrong with its messages, as AWS does.
+    pub(super) async fn exists(&self, url: &str) -> Result<(), SqsError> {
+        let asked = GetQueueUrlInput { queue_name: name(url).to_owned(), queue_owner_aws_account_id: None };
+        self.provider.get_queue_url(asked).await.map(drop)
+    }
+
     /// Brings a redrive policy into the form that the crate reads and compares, and checks its target.
     async fn normalise(&self, attributes: &mut HashMap<String, String>) -> Result<(), SqsError> {
         let Some(policy) = attributes.get_mut(REDRIVE).filter(|policy| !policy.is_empty()) else {

@@ -26,6 +26,7 @@ impl Digests {
 
 impl Inner {
     pub(super) async fn send(&self, mut input: SendMessageInput) -> Result<SendMessageOutput, SqsError> {
+        self.exists(&input.queue_url).await?;
         let limit = self.sizes.of(&input.queue_url);
         check(&input.message_body, &input.message_attributes, input.delay_seconds, limit)?;
         let digests = Digests::of(&input.message_body, &input.message_attributes);
@@ -41,6 +42,7 @@ impl Inner {
         &self,
         mut input: SendMessageBatchInput,
     ) -> Result<SendMessageBatchOutput, SqsError> {
+        self.exists(&input.queue_url).await?;
         batch(input.entries.iter().map(|entry| entry.id.as_str()))?;
         if input.entries.iter().map(weight).sum::<usize>() > LARGEST {
             let words = format!("Batch requests cannot be longer than {LARGEST} bytes.");

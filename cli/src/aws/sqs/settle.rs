@@ -20,6 +20,7 @@ pub(super) const LONGEST_VISIBILITY: i32 = 43_200;
 
 impl Inner {
     pub(super) async fn delete(&self, input: DeleteMessageInput) -> Result<DeleteMessageOutput, SqsError> {
+        self.exists(&input.queue_url).await?;
         handle(&input.receipt_handle)?;
         self.provider.delete_message(input).await
     }
@@ -28,6 +29,7 @@ impl Inner {
         &self,
         mut input: DeleteMessageBatchInput,
     ) -> Result<DeleteMessageBatchOutput, SqsError> {
+        self.exists(&input.queue_url).await?;
         batch(input.entries.iter().map(|entry| entry.id.as_str()))?;
         let rule =
             |entry: &rustack_sqs_model::types::DeleteMessageBatchRequestEntry| handle(&entry.receipt_handle);
@@ -44,6 +46,7 @@ impl Inner {
         &self,
         input: ChangeMessageVisibilityInput,
     ) -> Result<ChangeMessageVisibilityOutput, SqsError> {
+        self.exists(&input.queue_url).await?;
         visibility(&input.receipt_handle, input.visibility_timeout)?;
         self.provider.change_message_visibility(input).await
     }
@@ -52,6 +55,7 @@ impl Inner {
         &self,
         mut input: ChangeMessageVisibilityBatchInput,
     ) -> Result<ChangeMessageVisibilityBatchOutput, SqsError> {
+        self.exists(&input.queue_url).await?;
         batch(input.entries.iter().map(|entry| entry.id.as_str()))?;
         let refused = sort_out(
             &mut input.entries,

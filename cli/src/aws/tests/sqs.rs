@@ -264,8 +264,13 @@ async fn errors_have_the_types_of_the_sdk() {
     let changed = request.receipt_handle(&handle).visibility_timeout(1).send().await;
     assert!(changed.unwrap_err().into_service_error().is_message_not_inflight());
     let absent = format!("{}/000000000000/absent", aws.stand_in.endpoint());
-    let received = aws.sqs.receive_message().queue_url(absent).send().await;
+    let received = aws.sqs.receive_message().queue_url(&absent).send().await;
     assert!(received.unwrap_err().into_service_error().is_queue_does_not_exist());
+    let request = aws.sqs.delete_message().queue_url(&absent).receipt_handle("garbage");
+    assert!(request.send().await.unwrap_err().into_service_error().is_queue_does_not_exist());
+    let entry = DeleteMessageBatchRequestEntry::builder().id("0").receipt_handle("garbage").build().unwrap();
+    let deleted = aws.sqs.delete_message_batch().queue_url(&absent).entries(entry).send().await;
+    assert!(deleted.unwrap_err().into_service_error().is_queue_does_not_exist());
     let long =
         aws.sqs.receive_message().queue_url(&aws.target.export_jobs).wait_time_seconds(21).send().await;
     assert_eq!(long.unwrap_err().into_service_error().meta().code(), Some("InvalidParameterValue"));
