@@ -11,17 +11,23 @@ NEXTEST_VERSION := 0.9.151
 export PATH := $(TOOLS)/bin:$(PATH)
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help demo test build lint fmt schema deny chaos clean
+.PHONY: help demo test conformance conformance-tools build lint fmt schema deny chaos clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 demo: build ## the main job, end to end, on this machine
 	@$${CARGO_TARGET_DIR:-target}/debug/exportctl demo
 
-test: $(TOOLS)/bin/cargo-nextest lint build ## all checks and tests
+test: $(TOOLS)/bin/cargo-nextest conformance-tools lint build ## all checks and tests
 	@cargo nextest run --workspace --no-fail-fast
 	@cargo test --workspace --doc
+
+conformance: $(TOOLS)/bin/cargo-nextest conformance-tools build ## each port on each AWS we support; writes docs/conformance.md
+	@EXPORTPOOL_WRITE_DOCS=1 cargo nextest run -p exportctl --test conformance --no-fail-fast
+
+conformance-tools: ## what `conformance` tries, by version
+	@cli/tests/conformance/install
 
 build: ## both programs, for debugging
 	@cargo build --workspace --bins
