@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use exportpool_contract::{JobMessage, attribute};
+use serde::Serialize;
 
 use super::Reason;
 use crate::{
@@ -14,6 +15,9 @@ use crate::{
 /// SQS takes ten attributes a message
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>).
 const MAX_ATTRIBUTES: usize = 10;
+/// What SQS takes in no body and no attribute, control characters not counted
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>).
+const FORBIDDEN: [char; 2] = ['\u{fffe}', '\u{ffff}'];
 const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
 const MAX_DETAIL_CHARS: usize = 300;
 
@@ -63,8 +67,7 @@ pub fn continuation(job: &JobMessage, from: &Received, delay: Duration) -> Outgo
     let trace = from.attribute(attribute::TRACEPARENT);
     let trace = trace.map(|trace| (attribute::TRACEPARENT.to_owned(), trace.to_owned()));
     Outgoing {
-        // A job message is strings and numbers: writing it cannot fail.
-        body: serde_json::to_string(job).unwrap_or_default(),
+        body: json(job),
         attributes: enqueued.into_iter().chain(trace).collect(),
         group: Some(from.group.clone().unwrap_or_else(|| job.job_id.to_string())),
         delay,
@@ -79,8 +82,15 @@ pub fn with_reason(mut message: Outgoing, reason: Reason, detail: &str) -> Outgo
 }
 
 fn body(task: &Task, attempt: u32) -> String {
-    // A task message is strings and numbers: writing it cannot fail.
-    serde_json::to_string(&task.to_message(attempt)).unwrap_or_default()
+    json(&task.to_message(attempt))
+}
+
+/// JSON as SQS takes it. It refuses a body with one of two characters that a JSON string may hold as they are, and
+/// that came to us escaped.
+fn json(message: &impl Serialize) -> String {
+    // Messages are strings and numbers: writing them cannot fail.
+    let json = serde_json::to_string(message).unwrap_or_default();
+    json.replace(FORBIDDEN[0], r"\ufffe").replace(FORBIDDEN[1], r"\uffff")
 }
 
 fn carried(task: &Task) -> Attributes {
@@ -90,7 +100,8 @@ fn carried(task: &Task) -> Attributes {
 }
 
 fn why(reason: Reason, detail: &str) -> Attributes {
-    let detail: String = detail.chars().filter(|c| !c.is_control()).take(MAX_DETAIL_CHARS).collect();
+    let detail: String =
+        detail.chars().filter(|c| !c.is_control() && !FORBIDDEN.contains(c)).take(MAX_DETAIL_CHARS).collect();
     let detail = if detail.is_empty() { reason.to_string() } else { detail };
     [(attribute::REASON.to_owned(), reason.to_string()), (attribute::DETAIL.to_owned(), detail)].into()
 }
@@ -130,6 +141,20 @@ mod tests {
         for spare in [0, 20, 2_000] {
             let message = Received { body: "x".repeat(MAX_MESSAGE_BYTES - spare), ..fixture::received(1) };
             assert!(of_message(&message, Reason::Malformed, "why").bytes() <= MAX_MESSAGE_BYTES);
+        }
+    }
+
+    #[test]
+    fn what_sqs_takes_in_no_body_is_sent_escaped() {
+        let mut task = fixture::task("j", 1, 1);
+        task.spec.key = Some("a\u{fffe}b\u{ffff}c".into());
+        for sent in
+            [hand_over(&task, 1, Duration::ZERO), of_task(&task, None, Reason::InvalidKey, "\u{fffe}why")]
+        {
+            let text = sent.attributes.values().chain([&sent.body]);
+            assert!(text.into_iter().all(|text| !text.contains(FORBIDDEN)), "{sent:?}");
+            let message: exportpool_contract::TaskMessage = serde_json::from_str(&sent.body).unwrap();
+            assert_eq!(message.task.key, task.spec.key);
         }
     }
 
