@@ -60,6 +60,7 @@ const KNOWN: &[Cannot] = &[
         "a_completion_with_a_wrong_checksum_is_refused_and_one_with_the_right_taken",
         COMPOSITE,
     ),
+    cannot(MiniStack, ObjectStore, "a_completion_sent_again_leaves_one_object", COMPOSITE),
     cannot(MiniStack, ObjectStore, "an_open_upload_is_listed_until_it_ends", COMPOSITE),
     cannot(MiniStack, ObjectStore, CREDENTIALS, ANY_KEY),
     cannot(MiniStack, Ledger, CREDENTIALS, ANY_KEY),

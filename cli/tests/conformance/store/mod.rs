@@ -29,6 +29,7 @@ crate::case::cases! {
     undersized_parts_are_refused,
     a_part_with_a_wrong_checksum_is_refused,
     a_completion_with_a_wrong_checksum_is_refused_and_one_with_the_right_taken,
+    a_completion_sent_again_leaves_one_object,
     an_aborted_upload_is_gone_and_may_be_aborted_again,
     a_part_after_the_abort_is_a_conflict,
     a_completion_after_the_abort_is_a_conflict,

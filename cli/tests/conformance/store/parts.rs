@@ -109,6 +109,16 @@ pub(super) async fn a_completion_with_a_wrong_checksum_is_refused_and_one_with_t
     assert_eq!(bucket.head("key").await.unwrap().bytes, 4);
 }
 
+pub(super) async fn a_completion_sent_again_leaves_one_object(site: &Site) {
+    let bucket = Bucket::make(site).await;
+    let upload = bucket.upload(&place("key"), &[Bytes::from_static(b"body")]).await;
+    bucket.complete(&place("key"), &upload, &crc(b"body")).await.unwrap();
+    // The answer was lost. S3 may repeat it, or say what it found: each leads to the object.
+    let again = bucket.complete(&place("key"), &upload, &crc(b"body")).await;
+    assert!(matches!(again, Ok(_) | Err(StoreFault::Exists | StoreFault::Conflict)), "{again:?}");
+    assert_eq!((bucket.versions("key").await, bucket.head("key").await.unwrap().owner), (1, owner()));
+}
+
 /// An upload with one part, aborted.
 async fn aborted(bucket: &Bucket) -> Upload {
     let upload = bucket.upload(&place("key"), &[Bytes::from_static(b"body")]).await;
