@@ -40,6 +40,8 @@ const ANY_KEY: &str = "takes any access key";
 const COMPOSITE: &str = "takes the checksum of a multipart object for a composite one, and refuses the right one \
                          (BadDigest)";
 
+const LOST: &str = "of updates of one item at once some may be lost";
+
 const KNOWN: &[Cannot] = &[
     cannot(
         MiniStack,
@@ -88,9 +90,9 @@ const KNOWN: &[Cannot] = &[
     ),
     cannot(ElasticMq, Queue, "a_poll_that_is_given_up_takes_no_message", "the poll goes on, and takes it"),
     cannot(ElasticMq, Queue, CREDENTIALS, ANY_KEY),
-    may_not(Moto, Ledger, "claims_at_once_have_an_epoch_each", "updates of one item at once may be lost"),
-    may_not(Moto, Ledger, "of_many_done_at_once_exactly_one_is_counted", "the same"),
-    may_not(Moto, Ledger, "committers_of_one_shard_at_once_all_get_through", "the same"),
+    may_not(Moto, Ledger, "claims_at_once_have_an_epoch_each", LOST),
+    may_not(Moto, Ledger, "of_many_done_at_once_exactly_one_is_counted", LOST),
+    may_not(Moto, Ledger, "committers_of_one_shard_at_once_all_get_through", LOST),
     cannot(Moto, Ledger, CREDENTIALS, ANY_KEY),
 ];
 
