@@ -56,6 +56,18 @@ pub(super) async fn a_job_that_is_listed_in_pages_has_its_total_at_the_end(site:
     assert!(again.listed);
 }
 
+pub(super) async fn the_end_of_a_listing_written_twice_opens_no_closed_job(site: &Site) {
+    let table = Table::make(site).await;
+    table.port.open_job(&JobOpening { more: true, ..opening(0) }).await.unwrap();
+    table.settle("t-0", done).await;
+    assert_eq!(table.port.advance(&job(), 1, cursor(0, 1, 1), true).await, Ok(true));
+    table.port.close(&job()).await.unwrap();
+    // The first answer was lost.
+    assert_eq!(table.port.advance(&job(), 1, cursor(0, 1, 1), true).await, Ok(true));
+    let item = table.job().await;
+    assert_eq!((text(&item, attribute::STATE), number(&item, attribute::TOTAL)), (Some("done"), Some(1)));
+}
+
 pub(super) async fn failures_of_a_listing_are_counted_until_its_cursor_moves(site: &Site) {
     let table = Table::make(site).await;
     table.port.open_job(&JobOpening { more: true, ..opening(0) }).await.unwrap();

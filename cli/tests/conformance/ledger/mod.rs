@@ -36,6 +36,7 @@ crate::case::cases! {
     a_job_with_another_definition_is_refused,
     a_cursor_moves_in_the_newest_epoch_only,
     a_job_that_is_listed_in_pages_has_its_total_at_the_end,
+    the_end_of_a_listing_written_twice_opens_no_closed_job,
     failures_of_a_listing_are_counted_until_its_cursor_moves,
     a_task_may_come_before_its_job,
     settled_tasks_of_a_large_job_are_told,
