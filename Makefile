@@ -11,7 +11,7 @@ NEXTEST_VERSION := 0.9.151
 export PATH := $(TOOLS)/bin:$(PATH)
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help demo test conformance conformance-tools build lint fmt schema deny chaos clean
+.PHONY: help demo test conformance conformance-tools build lint fmt schema deny chaos bench-consumer bench-peers clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -48,6 +48,18 @@ chaos: build ## ten demos in a row, consumers killed throughout
 	  $${CARGO_TARGET_DIR:-target}/debug/exportctl demo --messages 500 --max-replicas 4 --chaos kill --json 2>/dev/null | tr -d '\n '
 	  echo
 	done
+
+bench-consumer: bench-peers ## measure the consumer beside others (about an hour; ONLY=speed,cost QUICK=1)
+	@cargo build --release -p exportctl -p exportpool-consumer -p exportpool-bench
+	@$${CARGO_TARGET_DIR:-target}/release/exportpool-bench run $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+
+bench-peers: bench/peers/node/node_modules bench/peers/spring/target/consumer.jar ## install what is measured beside
+
+bench/peers/node/node_modules: bench/peers/node/package-lock.json
+	@cd bench/peers/node && npm ci --no-audit --no-fund && touch node_modules
+
+bench/peers/spring/target/consumer.jar: bench/peers/spring/pom.xml $(wildcard bench/peers/spring/src/main/java/exportpool/*)
+	@mvn -q -B -f bench/peers/spring/pom.xml package
 
 deny: $(TOOLS)/bin/cargo-deny ## licences, sources and advisories of dependencies
 	@cargo deny check

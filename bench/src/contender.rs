@@ -85,7 +85,11 @@ impl Contender {
             }
             Self::Spring => {
                 let mut command = Command::new("java");
-                let classes = format!("{}:{}/spring/target/lib/*", jar(&ground.peers).display(), ground.peers.display());
+                let classes = format!(
+                    "{}:{}/spring/target/lib/*",
+                    jar(&ground.peers).display(),
+                    ground.peers.display()
+                );
                 command.args(["-cp", &classes, "exportpool.Main"]);
                 command
             }

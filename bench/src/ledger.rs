@@ -25,7 +25,10 @@ pub(crate) struct Record {
 impl Record {
     /// Its stay on a slot.
     pub(crate) fn stay(&self) -> Stay {
-        Stay { from: self.claimed_at, to: self.service.map_or(self.settled_at, |service| self.claimed_at + service) }
+        Stay {
+            from: self.claimed_at,
+            to: self.service.map_or(self.settled_at, |service| self.claimed_at + service),
+        }
     }
 }
 
@@ -37,7 +40,8 @@ pub(crate) async fn records(stage: &Stage, run: &str, tasks: usize) -> anyhow::R
     let table = stage.variable(name::DYNAMODB_TABLE)?;
     let (prefix, mut from, mut records) = (format!("tasks#{run}-"), None, Vec::new());
     loop {
-        let scan = stage.dynamodb.scan().table_name(table).consistent_read(true).set_exclusive_start_key(from);
+        let scan =
+            stage.dynamodb.scan().table_name(table).consistent_read(true).set_exclusive_start_key(from);
         let page = scan.send().await.context("the table cannot be read")?;
         let texts = |item: &std::collections::HashMap<String, AttributeValue>, name: &str| {
             item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default()
@@ -45,7 +49,9 @@ pub(crate) async fn records(stage: &Stage, run: &str, tasks: usize) -> anyhow::R
         for item in page.items.unwrap_or_default() {
             let job = texts(&item, PK).strip_prefix("tasks#").map(str::to_owned);
             let ours = texts(&item, PK).starts_with(&prefix) && texts(&item, SK).starts_with(TASK_PREFIX);
-            if let Some(job) = job.filter(|_| ours && texts(&item, attribute::STATE) == TaskState::Done.as_str()) {
+            if let Some(job) =
+                job.filter(|_| ours && texts(&item, attribute::STATE) == TaskState::Done.as_str())
+            {
                 records.push(read(&item, job).context("a record misses a time")?);
             }
         }

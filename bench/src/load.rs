@@ -70,7 +70,12 @@ impl Load {
             Shape::Jobs(tasks) => {
                 let tasks = (0..tasks).map(|task| self.task(task, source)).collect::<anyhow::Result<_>>()?;
                 let job_id = self.job(index)?;
-                serde_json::to_string(&JobMessage { job_id, tasks: Some(tasks), export_api: None, destination: None })?
+                serde_json::to_string(&JobMessage {
+                    job_id,
+                    tasks: Some(tasks),
+                    export_api: None,
+                    destination: None,
+                })?
             }
         })
     }

@@ -73,7 +73,8 @@ mod tests {
 
     #[test]
     fn a_mean_wait_is_of_the_time_between_two_looks() {
-        let (before, after) = (Scheduled::read("10 1000 1\n").unwrap(), Scheduled::read("20 7000 4\n").unwrap());
+        let (before, after) =
+            (Scheduled::read("10 1000 1\n").unwrap(), Scheduled::read("20 7000 4\n").unwrap());
         assert_eq!(after.since(before), Scheduled { run: 10, wait: 6_000, slices: 3 });
         assert!((after.since(before).mean_wait_micros() - 2.0).abs() < 1e-9);
         assert!(Scheduled::default().mean_wait_micros().abs() < 1e-9);

@@ -30,7 +30,13 @@ impl<T: Serialize + DeserializeOwned> Sheet<T> {
     ///
     /// # Errors
     /// The folder or the file cannot be written.
-    pub(crate) fn write(folder: &Path, name: &str, quick: bool, machine: Machine, results: T) -> anyhow::Result<()> {
+    pub(crate) fn write(
+        folder: &Path,
+        name: &str,
+        quick: bool,
+        machine: Machine,
+        results: T,
+    ) -> anyhow::Result<()> {
         let sheet = Self {
             date: chrono::Utc::now().format("%Y-%m-%d %H:%M").to_string(),
             commit: commit(),

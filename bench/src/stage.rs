@@ -70,7 +70,8 @@ impl Stage {
     /// The environment of a consumer; with `front`, one that reaches the stand-in through it.
     pub(crate) fn environment(&self, front: Option<&str>) -> Vec<(String, String)> {
         let endpoint = self.variable(name::AWS_ENDPOINT).unwrap_or_default().to_owned();
-        let through = |value: &String| front.map_or_else(|| value.clone(), |front| value.replace(&endpoint, front));
+        let through =
+            |value: &String| front.map_or_else(|| value.clone(), |front| value.replace(&endpoint, front));
         self.variables.iter().map(|(name, value)| (name.clone(), through(value))).collect()
     }
 

@@ -35,7 +35,11 @@ fn quantile(sorted: &[f64], q: f64) -> f64 {
     below + (above - below) * at.fract()
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in a list, not negative")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a place in a list, not negative"
+)]
 const fn whole(number: f64) -> usize {
     number as usize
 }
@@ -81,7 +85,8 @@ pub(crate) fn steady(stays: &[Stay], slots: usize) -> Option<Steady> {
     let window = end.checked_sub(start).filter(|window| *window > 0)? as f64;
     let within = |stay: &Stay| stay.to.min(end).saturating_sub(stay.from.max(start));
     let busy = stays.iter().map(within).sum::<u64>() as f64 / (window * slots as f64);
-    let mean = stays.iter().map(|stay| stay.to - stay.from.min(stay.to)).sum::<u64>() as f64 / stays.len() as f64;
+    let mean =
+        stays.iter().map(|stay| stay.to - stay.from.min(stay.to)).sum::<u64>() as f64 / stays.len() as f64;
     Some(Steady { busy, per_second: busy * slots as f64 * 1e3 / mean })
 }
 
@@ -103,7 +108,9 @@ mod tests {
 
     #[test]
     fn a_flat_line_has_no_slope() {
-        assert!(near(slope(&[5.0; 10]), 0.0) && near(slope(&[1.0, 3.0, 5.0]), 2.0) && near(slope(&[1.0]), 0.0));
+        assert!(
+            near(slope(&[5.0; 10]), 0.0) && near(slope(&[1.0, 3.0, 5.0]), 2.0) && near(slope(&[1.0]), 0.0)
+        );
     }
 
     #[test]

@@ -10,8 +10,8 @@ mod requests;
 
 use std::{rc::Rc, time::Duration};
 
-use exportpool_contract::environment as name;
 use exportpool_contract::TaskMessage;
+use exportpool_contract::environment as name;
 use tokio::{
     sync::mpsc,
     time::{self, Instant},

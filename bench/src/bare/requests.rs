@@ -27,7 +27,8 @@ const UNLESS_DONE: &str = "(attribute_not_exists(#state) OR #state <> :done) \
 const DONE: &str = "SET #state = :state, #key = :key, #bytes = :bytes, #serviceMillis = :service, \
     #settledAt = :now, #crc64nvme = :crc, #etag = :etag REMOVE #uploadId, #reason";
 const COUNT: &str = "ADD #done :done, #failed :failed";
-const MAKE_JOB: &str = "SET #shards = if_not_exists(#shards, :one), #createdAt = if_not_exists(#createdAt, :now)";
+const MAKE_JOB: &str =
+    "SET #shards = if_not_exists(#shards, :one), #createdAt = if_not_exists(#createdAt, :now)";
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -69,7 +70,10 @@ impl Means {
             sqs: aws_sdk_sqs::Client::new(&config),
             s3: connect::s3(&config),
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
-            http: reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?,
+            http: reqwest::Client::builder()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .build()?,
             queue: read(name::SQS_DOWNLOAD_TASKS_URL)?,
             bucket: read(name::S3_BUCKET)?,
             table: read(name::DYNAMODB_TABLE)?,
@@ -100,7 +104,8 @@ impl Means {
         self.know(job_id).await?;
         self.claim(&work.task).await?;
         let response = self.http.get(&task.url).send().await?.error_for_status()?;
-        let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok()).map(str::to_owned);
+        let kind =
+            response.headers().get("content-type").and_then(|kind| kind.to_str().ok()).map(str::to_owned);
         let body = response.bytes().await?;
         let (key, crc) = (format!("{job_id}/{}", task.task_id), Checksum::of(&body));
         let bytes = body.len();
@@ -116,7 +121,13 @@ impl Means {
             return Ok(());
         }
         let key = key(&job_pk(job), JOB);
-        self.dynamodb.get_item().table_name(&self.table).consistent_read(true).set_key(Some(key)).send().await?;
+        self.dynamodb
+            .get_item()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .set_key(Some(key))
+            .send()
+            .await?;
         self.update(&job_pk(job), JOB, MAKE_JOB, None, [(":one", number(1)), (":now", now())]).await
     }
 
@@ -134,7 +145,8 @@ impl Means {
             (":now", now()),
             (":enqueued", now()),
         ];
-        self.update(&shard_pk(&message.job_id, 0), &task_sk(&task.task_id), CLAIM, Some(UNLESS_DONE), values).await
+        self.update(&shard_pk(&message.job_id, 0), &task_sk(&task.task_id), CLAIM, Some(UNLESS_DONE), values)
+            .await
     }
 
     async fn update<const N: usize>(

@@ -63,7 +63,8 @@ impl Row {
         let units = self.sum("DynamoDB ", |asked| asked.writes) as f64 * price::WRITE_UNIT
             + self.sum("DynamoDB ", |asked| asked.half_reads) as f64 / 2.0 * price::READ_UNIT;
         let scale = 1_000.0 / self.tasks as f64;
-        [all("SQS ") * price::SQS, writes * price::S3_WRITE + reads * price::S3_READ, units].map(|cost| cost * scale)
+        [all("SQS ") * price::SQS, writes * price::S3_WRITE + reads * price::S3_READ, units]
+            .map(|cost| cost * scale)
     }
 }
 

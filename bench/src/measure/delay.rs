@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use super::{Show, Terms};
@@ -46,6 +47,10 @@ pub(crate) struct Row {
     pub(crate) main: Percentiles,
     /// Of all worker threads together, when the contender measures it.
     pub(crate) workers: Option<Percentiles>,
+    /// What main's delay owes to a lack of cores, as the consumer reports it.
+    pub(crate) main_run_queue: Option<Percentiles>,
+    /// The same of the worker threads.
+    pub(crate) workers_run_queue: Option<Percentiles>,
     /// Mean wait of main for a core, each time it had something to do.
     pub(crate) main_run_queue_micros: Spread,
     /// The same of the worker threads.
@@ -67,6 +72,8 @@ pub(crate) struct Percentiles {
 struct Run {
     main: [f64; 4],
     workers: Option<[f64; 4]>,
+    main_run_queue: Option<[f64; 4]>,
+    workers_run_queue: Option<[f64; 4]>,
     main_scheduled: Scheduled,
     workers_scheduled: Scheduled,
     seconds: f64,
@@ -111,8 +118,7 @@ async fn measure_case(terms: &Terms, case: Case, cores: usize) -> anyhow::Result
 
 async fn measure_run(terms: &Terms, case: Case, messages: usize) -> anyhow::Result<Run> {
     let delay = Duration::from_millis(case.delay_millis);
-    let load =
-        Load { run: "run".into(), messages, shape: Shape::Tasks, bytes: 1_024, delay };
+    let load = Load { run: "run".into(), messages, shape: Shape::Tasks, bytes: 1_024, delay };
     let warm = Load { run: "warm".into(), messages: 50, delay: Duration::ZERO, ..load.clone() };
     let show = Show::open(terms, case.who, WORKERS, &warm).await?;
     if case.core_to_spare {
@@ -133,20 +139,24 @@ async fn measure_run(terms: &Terms, case: Case, messages: usize) -> anyhow::Resu
     tokio::time::sleep(Duration::from_millis(250)).await;
     let report = show.started.report("/report").await?;
     show.close().await;
-    let scheduled = |wanted: fn(usize, &Thread) -> bool| {
-        let of = |threads: &[Thread], id| threads.iter().find(|thread| thread.id == id).map(|thread| thread.scheduled);
-        let chosen = after.iter().enumerate().filter(|(place, thread)| wanted(*place, thread));
-        chosen
-            .map(|(_, thread)| thread.scheduled.since(of(&before, thread.id).unwrap_or_default()))
-            .fold(Scheduled::default(), Scheduled::and)
-    };
+    let reported = |name| report.get(name).filter(|delay| delay.is_object()).map(micros);
     Ok(Run {
-        main: micros(&report["loopDelay"]),
-        workers: report.get("workerLoopDelay").filter(|delay| delay.is_object()).map(micros),
-        main_scheduled: scheduled(|place, _| place == 0),
-        workers_scheduled: scheduled(|_, thread| is_worker(&thread.name)),
+        main: reported("loopDelay").context("no loop delay is reported")?,
+        workers: reported("workerLoopDelay"),
+        main_run_queue: reported("runQueueDelay"),
+        workers_run_queue: reported("workerRunQueueDelay"),
+        main_scheduled: between(&before, after.iter().take(1)),
+        workers_scheduled: between(&before, after.iter().filter(|thread| is_worker(&thread.name))),
         seconds,
     })
+}
+
+/// What some threads did since an earlier look, together.
+fn between<'a>(before: &[Thread], after: impl Iterator<Item = &'a Thread>) -> Scheduled {
+    let earlier = |id| before.iter().find(|thread| thread.id == id).map(|thread| thread.scheduled);
+    after
+        .map(|thread| thread.scheduled.since(earlier(thread.id).unwrap_or_default()))
+        .fold(Scheduled::default(), Scheduled::and)
 }
 
 /// `worker-1` of the consumer; Node names its threads after the program, and those of its pool are among them.
@@ -154,12 +164,14 @@ fn is_worker(name: &str) -> bool {
     name.starts_with("worker") || name == "WorkerThread"
 }
 
+/// The percentiles of a report.
 fn micros(delay: &serde_json::Value) -> [f64; 4] {
     ["p50Micros", "p99Micros", "p999Micros", "maxMicros"].map(|name| delay[name].as_f64().unwrap_or_default())
 }
 
-fn percentiles<'a>(runs: impl Iterator<Item = &'a [f64; 4]> + Clone) -> Option<Percentiles> {
-    let at = |place: usize| Spread::of(runs.clone().map(|run| run[place]));
+fn percentiles<'a>(runs: impl Iterator<Item = &'a [f64; 4]>) -> Option<Percentiles> {
+    let runs: Vec<_> = runs.collect();
+    let at = |place: usize| Spread::of(runs.iter().map(|run| run[place]));
     Some(Percentiles { p50: at(0)?, p99: at(1)?, p999: at(2)?, max: at(3)? })
 }
 
@@ -170,6 +182,8 @@ fn row(case: Case, messages: usize, runs: &[Run]) -> Option<Row> {
         messages,
         main: percentiles(runs.iter().map(|run| &run.main))?,
         workers: percentiles(runs.iter().filter_map(|run| run.workers.as_ref())),
+        main_run_queue: percentiles(runs.iter().filter_map(|run| run.main_run_queue.as_ref())),
+        workers_run_queue: percentiles(runs.iter().filter_map(|run| run.workers_run_queue.as_ref())),
         main_run_queue_micros: spread(|run| run.main_scheduled.mean_wait_micros())?,
         workers_run_queue_micros: spread(|run| run.workers_scheduled.mean_wait_micros())?,
         main_busy: spread(|run| run.main_scheduled.run as f64 / 1e9 / run.seconds)?,

@@ -19,10 +19,9 @@ use crate::{
     ledger::{self, Record},
     load::{Load, Shape, drained, unix_millis},
     machine::Machine,
-    render,
+    render, say,
     sheet::Sheet,
     stage::Stage,
-    say,
 };
 
 /// What a shell says of a program that Ctrl-C ended.
@@ -85,7 +84,8 @@ impl Terms {
 
     /// Those contenders that are installed.
     pub(crate) fn present(&self, wanted: &[Contender]) -> Vec<Contender> {
-        let (there, missing): (Vec<Contender>, Vec<Contender>) = wanted.iter().copied().partition(|who| who.is_there(&self.ground));
+        let (there, missing): (Vec<Contender>, Vec<Contender>) =
+            wanted.iter().copied().partition(|who| who.is_there(&self.ground));
         for who in missing {
             say(&format!("  {} is not installed and left out: see bench/peers/README.md", who.words()));
         }
@@ -160,7 +160,12 @@ impl Show {
     ///
     /// # Errors
     /// A program does not start, or does not do its work.
-    pub(crate) async fn open(terms: &Terms, who: Contender, slots: usize, warm_up: &Load) -> anyhow::Result<Self> {
+    pub(crate) async fn open(
+        terms: &Terms,
+        who: Contender,
+        slots: usize,
+        warm_up: &Load,
+    ) -> anyhow::Result<Self> {
         let stage = Stage::set(&terms.ground.programs).await?;
         let started = who.start(&terms.ground, &stage, slots, None, &[])?;
         let show = Self { stage, started };

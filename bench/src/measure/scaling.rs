@@ -91,7 +91,9 @@ async fn measure_row(terms: &Terms, workers: usize, messages: usize, runs: usize
         steady_busy: spread(|run| run.busy),
     };
     let (worked, efficiency) = (row.worked_seconds.median, row.efficiency() * 100.0);
-    say(&format!("  {workers} workers, {messages} messages: {worked:.2} s of {ideal_seconds:.2} s, {efficiency:.1} %"));
+    say(&format!(
+        "  {workers} workers, {messages} messages: {worked:.2} s of {ideal_seconds:.2} s, {efficiency:.1} %"
+    ));
     Ok(row)
 }
 

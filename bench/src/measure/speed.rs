@@ -70,7 +70,8 @@ const ENTRIES: [Entry; 9] = [
 ];
 
 pub(crate) async fn measure(terms: &Terms) -> anyhow::Result<Vec<Row>> {
-    let present = terms.present(&[Contender::Exportpool, Contender::Bare, Contender::Node, Contender::Spring]);
+    let present =
+        terms.present(&[Contender::Exportpool, Contender::Bare, Contender::Node, Contender::Spring]);
     let entries: Vec<_> = ENTRIES.into_iter().filter(|entry| present.contains(&entry.who)).collect();
     let mut order: Vec<_> = (0..terms.of(5, 1)).flat_map(|_| entries.clone()).collect();
     fastrand::shuffle(&mut order);
