@@ -4,8 +4,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
-use exportpool_contract::{JobId, JobMessage, TaskId, TaskMessage, environment as name, message::TaskSpec};
+use exportpool_contract::environment as name;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::json;
 use tokio::time::{self, Instant};
 
 use crate::stage::Stage;
@@ -58,41 +59,28 @@ impl Load {
         }
     }
 
-    fn body(&self, index: usize, source: &str) -> anyhow::Result<String> {
-        Ok(match self.shape {
-            Shape::Tasks => serde_json::to_string(&TaskMessage {
-                job_id: self.job(index / TASKS_OF_A_JOB)?,
-                task: self.task(index, source)?,
-                destination: None,
-                attempt: 0,
-                enqueued_at: None,
-            })?,
-            Shape::Jobs(tasks) => {
-                let tasks = (0..tasks).map(|task| self.task(task, source)).collect::<anyhow::Result<_>>()?;
-                let job_id = self.job(index)?;
-                serde_json::to_string(&JobMessage {
-                    job_id,
-                    tasks: Some(tasks),
-                    export_api: None,
-                    destination: None,
-                })?
+    /// A message as anyone would write it.
+    fn body(&self, index: usize, source: &str) -> String {
+        match self.shape {
+            Shape::Tasks => {
+                let mut task = self.task(index, source);
+                task["jobId"] = self.job(index / TASKS_OF_A_JOB).into();
+                task.to_string()
             }
-        })
+            Shape::Jobs(tasks) => {
+                let tasks: Vec<_> = (0..tasks).map(|task| self.task(task, source)).collect();
+                json!({"jobId": self.job(index), "tasks": tasks}).to_string()
+            }
+        }
     }
 
-    fn job(&self, index: usize) -> anyhow::Result<JobId> {
-        Ok(JobId::new(format!("{}-{index}", self.run))?)
+    fn job(&self, index: usize) -> String {
+        format!("{}-{index}", self.run)
     }
 
-    fn task(&self, index: usize, source: &str) -> anyhow::Result<TaskSpec> {
+    fn task(&self, index: usize, source: &str) -> serde_json::Value {
         let (bytes, delay) = (self.bytes, self.delay.as_millis());
-        Ok(TaskSpec {
-            task_id: TaskId::new(format!("t{index}"))?,
-            url: format!("{source}/{}-{index}?size={bytes}&delay={delay}", self.run),
-            key: None,
-            headers: std::collections::BTreeMap::default(),
-            overwrite: false,
-        })
+        json!({"taskId": format!("t{index}"), "url": format!("{source}/{}-{index}?size={bytes}&delay={delay}", self.run)})
     }
 
     /// Sends all, as fast as SQS takes them.
@@ -101,8 +89,7 @@ impl Load {
     /// SQS refuses a message.
     pub(crate) async fn send(&self, stage: &Stage) -> anyhow::Result<()> {
         let (url, source) = (stage.variable(self.queue())?, stage.source()?);
-        let bodies = (0..self.messages).map(|index| self.body(index, &source));
-        let bodies = bodies.collect::<anyhow::Result<Vec<_>>>()?;
+        let bodies: Vec<_> = (0..self.messages).map(|index| self.body(index, &source)).collect();
         let batches = bodies.chunks(BATCH).map(|bodies| send_batch(&stage.sqs, url, bodies));
         stream::iter(batches).buffer_unordered(REQUESTS_AT_A_TIME).try_collect().await
     }
@@ -157,6 +144,8 @@ pub(crate) fn unix_millis() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use exportpool_contract::{JobMessage, TaskMessage};
+
     use super::*;
 
     fn load(shape: Shape) -> Load {
@@ -165,7 +154,7 @@ mod tests {
 
     #[test]
     fn task_messages_belong_to_jobs_of_a_hundred() {
-        let body = load(Shape::Tasks).body(100, "http://127.0.0.1:1/files").unwrap();
+        let body = load(Shape::Tasks).body(100, "http://127.0.0.1:1/files");
         let task: TaskMessage = serde_json::from_str(&body).unwrap();
         assert_eq!((task.job_id.as_str(), task.task.task_id.as_str()), ("r-1", "t100"));
         assert_eq!(task.task.url, "http://127.0.0.1:1/files/r-100?size=1024&delay=400");
@@ -174,7 +163,7 @@ mod tests {
     #[test]
     fn a_job_message_lists_its_tasks() {
         let jobs = load(Shape::Jobs(10));
-        let job: JobMessage = serde_json::from_str(&jobs.body(3, "http://h").unwrap()).unwrap();
+        let job: JobMessage = serde_json::from_str(&jobs.body(3, "http://h")).unwrap();
         assert_eq!((job.job_id.as_str(), job.tasks.unwrap().len(), jobs.tasks()), ("r-3", 10, 2_500));
     }
 }

@@ -137,7 +137,7 @@ impl Means {
         let values = [
             (":zero", number(0)),
             (":one", number(1)),
-            (":digest", text(task_digest(task))),
+            (":digest", text(task_digest(task, false))),
             (":url", text(url)),
             (":running", text("running")),
             (":done", text("done")),
