@@ -18,6 +18,8 @@ const SHARED_WAIT: Duration = Duration::from_secs(1);
 const LONG_WAIT: Duration = Duration::from_secs(crate::aws::connect::LONG_POLL_SECONDS);
 /// A pod keeps only what it expects to start within this.
 const START_WITHIN: Duration = Duration::from_secs(5);
+/// Messages of `download-tasks` can start on any pod: of these it keeps what starts within this, or one a slot.
+const MESSAGES_START_WITHIN: Duration = Duration::from_secs(1);
 
 /// What is known of one queue's polls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -57,14 +59,19 @@ pub struct InHand {
 /// never more than `MAX_QUEUE_SIZE`.
 #[must_use]
 pub fn waiting_places(pool: Pool, hand: &InHand) -> usize {
-    let starts = match hand.service {
-        Some(service) => {
-            let each = START_WITHIN.as_millis() / service.as_millis().max(1);
-            usize::try_from(each).unwrap_or(usize::MAX).saturating_mul(hand.slots)
-        }
-        None => hand.slots,
-    };
-    starts.min(pool.max_waiting)
+    starting_within(START_WITHIN, hand).min(pool.max_waiting)
+}
+
+/// Messages of `download-tasks` that may wait: what is expected to start within a second, at least one a slot.
+fn message_places(hand: &InHand) -> usize {
+    starting_within(MESSAGES_START_WITHIN, hand).max(hand.slots)
+}
+
+/// Tasks that all slots together start within a time, once their service time is learned; before that one a slot.
+fn starting_within(time: Duration, hand: &InHand) -> usize {
+    let Some(service) = hand.service else { return hand.slots };
+    let each = time.as_micros() / service.as_micros().max(1);
+    usize::try_from(each).unwrap_or(usize::MAX).saturating_mul(hand.slots)
 }
 
 /// How many of a job's first tasks stay here: its fair share of the waiting places, one at least.
@@ -76,39 +83,67 @@ pub fn local_share(pool: Pool, hand: &InHand, asked: usize) -> usize {
     free.min(all / hand.jobs.max(1)).max(1)
 }
 
+/// One queue, and what it may be asked for.
+struct Want<'a> {
+    queue: QueueName,
+    polls: &'a Polls,
+    other: &'a Polls,
+    /// Places for its messages, taken or not.
+    places: usize,
+    free: usize,
+}
+
+impl Want<'_> {
+    /// While each slot has a follower, a batch is worth waiting for.
+    fn is_worth_it(&self, hand: &InHand) -> bool {
+        let least = if hand.waiting >= hand.slots { (self.places / 2).clamp(1, MAX_RECEIVE) } else { 1 };
+        self.free >= least
+    }
+
+    /// Half of what is free while the other queue wants places too.
+    fn share(&self) -> usize {
+        let contended = self.other.hot || self.other.open == 0;
+        match (self.polls.hot, contended) {
+            (false, _) => 1,
+            (true, true) => self.free.div_ceil(2).min(MAX_RECEIVE),
+            (true, false) => self.free.min(MAX_RECEIVE),
+        }
+    }
+}
+
 /// The next receive to begin, if any. Called again after each, until nothing is to be begun.
 #[must_use]
 pub fn next(pool: Pool, hand: &InHand, jobs: &Polls, tasks: &Polls) -> Option<Receive> {
     let free_slots = hand.slots.saturating_sub(hand.busy);
     let asked = jobs.asked + tasks.asked;
-    let free = (free_slots + waiting_places(pool, hand)).saturating_sub(hand.waiting + asked);
-    // Tasks of `download-tasks` can start on any pod: at most one a slot waits here.
-    let free_for_tasks =
-        (free_slots + hand.slots).saturating_sub(hand.waiting_messages + tasks.asked).min(free);
-    let free_for_jobs = free.min(pool.max_jobs.saturating_sub(hand.jobs + jobs.asked));
-
-    let wants = [
-        (QueueName::ExportJobs, *jobs, free_for_jobs, tasks),
-        (QueueName::DownloadTasks, *tasks, free_for_tasks, jobs),
-    ];
-    let mut wants: Vec<_> =
-        wants.into_iter().filter(|(_, polls, free, _)| *free > 0 && may_begin(polls)).collect();
-    wants.sort_by_key(|(_, polls, ..)| turn(polls));
-    let (queue, polls, free_here, other) = wants.first().copied()?;
-    let contended = other.hot || other.open == 0;
-    let share = if polls.hot { share(free_here, contended) } else { 1 };
-    let wait = if free == 1 && other.open == 0 { SHARED_WAIT } else { patience(polls.empties) };
-    Some(Receive { queue, max: share.min(MAX_RECEIVE), wait })
+    let waiting = waiting_places(pool, hand);
+    let free = (free_slots + waiting).saturating_sub(hand.waiting + asked);
+    let for_jobs = Want {
+        queue: QueueName::ExportJobs,
+        polls: jobs,
+        other: tasks,
+        places: (hand.slots + waiting).min(pool.max_jobs),
+        free: free.min(pool.max_jobs.saturating_sub(hand.jobs + jobs.asked)),
+    };
+    let messages = message_places(hand);
+    let free_for_messages = (free_slots + messages).saturating_sub(hand.waiting_messages + tasks.asked);
+    let for_tasks = Want {
+        queue: QueueName::DownloadTasks,
+        polls: tasks,
+        other: jobs,
+        places: hand.slots + messages.min(waiting),
+        free: free.min(free_for_messages),
+    };
+    let wants =
+        [for_jobs, for_tasks].into_iter().filter(|want| may_begin(want.polls) && want.is_worth_it(hand));
+    let want = wants.min_by_key(|want| turn(want.polls))?;
+    let wait = if free == 1 && want.other.open == 0 { SHARED_WAIT } else { patience(want.polls.empties) };
+    Some(Receive { queue: want.queue, max: want.share(), wait })
 }
 
 /// One second for a queue that has just had messages, doubling with every fourth empty answer to the longest poll.
 fn patience(empties: u32) -> Duration {
     SHARED_WAIT.saturating_mul(1 << (empties / 4).min(8)).min(LONG_WAIT)
-}
-
-/// Half of what is free while the other queue wants places too.
-fn share(free: usize, contended: bool) -> usize {
-    if contended { free.div_ceil(2) } else { free }
 }
 
 const fn may_begin(polls: &Polls) -> bool {
@@ -208,6 +243,26 @@ mod tests {
         assert_eq!(local_share(pool, &hand(1, 1), 0), 7);
         assert_eq!(local_share(pool, &hand(4, 1), 0), 1);
         assert_eq!(local_share(pool, &hand(1, 9), 0), 1, "never less than one");
+    }
+
+    #[test]
+    fn a_pod_with_followers_for_its_slots_waits_until_a_batch_is_worth_it() {
+        let polls = Polls { hot: true, ..Polls::default() };
+        let other = Polls { open: 1, ..Polls::default() };
+        let service = Some(Duration::from_millis(20));
+        let asked = |waiting| {
+            let hand = InHand { busy: 4, waiting, waiting_messages: waiting, service, ..idle() };
+            all(POOL, &hand, other, polls).iter().map(|r| r.max).sum::<usize>()
+        };
+        assert_eq!((asked(95), asked(91)), (0, 0), "fewer than ten places are free");
+        assert_eq!((asked(90), asked(3)), (10, 40));
+    }
+
+    #[test]
+    fn messages_of_slow_tasks_wait_one_a_slot() {
+        let slow = InHand { service: Some(Duration::from_secs(3)), ..idle() };
+        let fast = InHand { service: Some(Duration::from_millis(100)), ..idle() };
+        assert_eq!((message_places(&slow), message_places(&fast)), (4, 40));
     }
 
     proptest! {
