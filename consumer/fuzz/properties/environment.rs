@@ -16,7 +16,8 @@ const SECRET: &str = "hush-hush-0451";
 /// Holds for every environment.
 pub fn hold(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let mut variables: BTreeMap<&str, String> = WORKING.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    let mut variables: BTreeMap<&str, String> =
+        WORKING.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
     for line in text.split('\n') {
         let mut line = line.chars();
         let Some(pick) = line.next() else { continue };

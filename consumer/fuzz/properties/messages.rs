@@ -79,5 +79,7 @@ fn refused(body: &str, reason: Reason, detail: &str) {
     let letter = dead_letter::of_message(&message, reason, detail);
     assert!(letter.body == body, "a dead letter has the original bytes");
     assert!(letter.bytes() <= MIB.max(body.len()) && letter.attributes.len() <= 10);
-    assert!(letter.attributes.values().all(|value| !value.is_empty() && !value.chars().any(char::is_control)));
+    assert!(
+        letter.attributes.values().all(|value| !value.is_empty() && !value.chars().any(char::is_control))
+    );
 }

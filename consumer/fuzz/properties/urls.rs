@@ -17,8 +17,10 @@ pub fn hold(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let mut lines = text.split('\n');
     let (url, location) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
-    let headers: Headers =
-        lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name.into(), value.into())).collect();
+    let headers: Headers = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect();
     written_down(url);
     let request = match request(url, &headers) {
         Ok(request) => request,
@@ -26,7 +28,10 @@ pub fn hold(data: &[u8]) {
     };
     for name in request.headers.keys() {
         let name = name.as_str();
-        assert!(!matches!(name, "host" | "transfer-encoding" | "content-length" | "connection" | "range"), "{name} is sent");
+        assert!(
+            !matches!(name, "host" | "transfer-encoding" | "content-length" | "connection" | "range"),
+            "{name} is sent"
+        );
     }
     hop(&request.url);
     if let Ok(next) = request.url.join(location) {
@@ -65,7 +70,8 @@ fn is_inside(address: IpAddr) -> bool {
         IpAddr::V6(v6) => {
             let [a, b, c, d, e, f, g, h] = v6.segments();
             let last = Ipv4Addr::from((u32::from(g) << 16) | u32::from(h));
-            let embeds = [a, b, c, d, e] == [0; 5] && f == 0xffff || [a, b, c, d, e, f] == [0x64, 0xff9b, 0, 0, 0, 0];
+            let embeds =
+                [a, b, c, d, e] == [0; 5] && f == 0xffff || [a, b, c, d, e, f] == [0x64, 0xff9b, 0, 0, 0, 0];
             let six_to_four = Ipv4Addr::from((u32::from(b) << 16) | u32::from(c));
             v6 == Ipv6Addr::LOCALHOST
                 || v6.is_unspecified()
@@ -96,5 +102,8 @@ fn written_down(url: &str) {
     let Ok(read) = Url::parse(&public) else { return assert_eq!(public, "(not a URL)") };
     assert!(read.query().is_none() && read.fragment().is_none(), "{public}");
     assert!(read.username().is_empty() && read.password().is_none(), "{public}");
-    assert_eq!(public_url(&public), public);
+    // Of `file:` URLs, which are never asked, the URL standard reads what looks like a drive anew each time.
+    if matches!(read.scheme(), "http" | "https") {
+        assert_eq!(public_url(&public), public);
+    }
 }

@@ -11,6 +11,7 @@ mod letters;
 mod pod;
 
 mod failing;
+mod faults;
 mod isolation;
 mod jobs;
 mod leases;
