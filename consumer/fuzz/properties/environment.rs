@@ -14,7 +14,7 @@ use exportpool_contract::environment::{self as name, ALL};
 const SECRET: &str = "hush-hush-0451";
 
 /// Holds for every environment.
-pub fn hold(data: &[u8]) {
+pub(crate) fn hold(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let mut variables: BTreeMap<&str, String> =
         WORKING.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();

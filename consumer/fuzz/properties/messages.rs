@@ -14,7 +14,7 @@ const PREFIX: &str = "pre/fix";
 const MIB: usize = 1024 * 1024;
 
 /// Holds for every body.
-pub fn hold(data: &[u8]) {
+pub(crate) fn hold(data: &[u8]) {
     let body = String::from_utf8_lossy(data);
     for queue in QueueName::ALL {
         match parse(queue, &body) {

@@ -16,7 +16,7 @@ use exportpool_consumer::{
 use exportpool_contract::TaskSpec;
 
 /// Holds for every page.
-pub fn hold(data: &[u8]) {
+pub(crate) fn hold(data: &[u8]) {
     let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
     let url = String::from_utf8_lossy(&data[..end]);
     match parse_page(&url, data.get(end + 1..).unwrap_or_default()) {

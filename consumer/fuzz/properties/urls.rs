@@ -13,7 +13,7 @@ use exportpool_contract::message::Headers;
 use url::{Host, Url};
 
 /// Holds for every URL, redirect and header.
-pub fn hold(data: &[u8]) {
+pub(crate) fn hold(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let mut lines = text.split('\n');
     let (url, location) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());

@@ -2,6 +2,8 @@
 //! retries, closes jobs.
 
 pub mod commit;
+#[cfg(test)]
+mod orders;
 pub mod settle;
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
