@@ -9,24 +9,24 @@ use exportpool_contract::report::{ByQueue, Counters, QueueCounters};
 
 use super::{
     check::Expect,
-    fates::{Delivery, End, Fate, Left, Stage},
-    steps::{Finish, Step},
+    fates::{Delivery, End, Fate, Stage},
+    steps::Step,
 };
 use crate::{
     config::Pool,
-    event::{Event, Receive, Resource, Settlement, WorkResult, WorkerId},
-    fail::{AwsFault, AwsKind, Reason, TaskFault},
-    message::{Carrier, LeaseId, QueueName, Receipt, Received, Stored, Task, TaskNo},
+    event::{Event, Receive, Resource, WorkerId},
+    fail::{AwsFault, AwsKind},
+    message::{Carrier, LeaseId, QueueName, Receipt, Received, Task, TaskNo},
     place::{Desk, desk::Rules, fixture},
-    ports::{Claimed, Entry},
+    ports::Entry,
 };
 
 pub(super) const VISIBILITY: Duration = Duration::from_secs(60);
 /// A received message is taken to have been received at most so long before it is here.
 const ALLOWANCE: Duration = Duration::from_secs(10);
-const HALF_AN_HOUR: Duration = Duration::from_secs(1_800);
+pub(super) const HALF_AN_HOUR: Duration = Duration::from_secs(1_800);
 /// After so long a message gives way.
-const LONG_IN_HAND: Duration = Duration::from_secs(3_600);
+pub(super) const LONG_IN_HAND: Duration = Duration::from_secs(3_600);
 
 pub(super) struct Around {
     pub(super) desk: Desk,
@@ -121,13 +121,13 @@ impl Around {
         }
     }
 
-    fn tell(&mut self, event: Event) {
+    pub(super) fn tell(&mut self, event: Event) {
         self.log.push(format!("told {}", super::check::brief_event(&event)));
         let commands = self.desk.handle(event, self.now);
         self.obey(commands);
     }
 
-    fn answer(&mut self, poll: u8, messages: usize, again: bool) {
+    pub(super) fn answer(&mut self, poll: u8, messages: usize, again: bool) {
         let Some(at) = pick(poll, self.polls.len()) else { return };
         let Receive { queue, max: asked, .. } = self.polls.remove(at);
         let messages: Vec<_> = (0..messages.min(asked)).map(|_| self.deliver(queue, again)).collect();
@@ -138,7 +138,7 @@ impl Around {
         self.tell(Event::Received { queue, asked, messages });
     }
 
-    fn deliver(&mut self, queue: QueueName, again: bool) -> Received {
+    pub(super) fn deliver(&mut self, queue: QueueName, again: bool) -> Received {
         let n = self.deliveries.len() as u64;
         let message = Received { receive_count: if again { 2 } else { 1 }, ..fixture::received(n) };
         self.deliveries.push(Delivery {
@@ -160,7 +160,7 @@ impl Around {
         message
     }
 
-    fn poll_fails(&mut self, poll: u8) {
+    pub(super) fn poll_fails(&mut self, poll: u8) {
         let Some(at) = pick(poll, self.polls.len()) else { return };
         let Receive { queue, max: asked, .. } = self.polls.remove(at);
         self.queue(queue).failed_receives += 1;
@@ -169,16 +169,16 @@ impl Around {
     }
 
     /// A fault of ours, counted.
-    fn fault(&mut self, resource: &str) -> AwsFault {
+    pub(super) fn fault(&mut self, resource: &str) -> AwsFault {
         *self.counters.aws_errors.entry(AwsKind::Denied.reason().into()).or_default() += 1;
         AwsFault { kind: AwsKind::Denied, resource: resource.into(), detail: "AccessDenied".into() }
     }
 
-    fn reading(&self, message: u8, is: impl Fn(&Delivery) -> bool) -> Option<usize> {
+    pub(super) fn reading(&self, message: u8, is: impl Fn(&Delivery) -> bool) -> Option<usize> {
         pick_of(message, &self.deliveries, |d| d.reading && is(d))
     }
 
-    fn whole(&mut self, message: u8, tasks: usize) {
+    pub(super) fn whole(&mut self, message: u8, tasks: usize) {
         let Some(at) = self.reading(message, |_| true) else { return };
         let job = self.deliveries[at].queue == QueueName::ExportJobs;
         let tasks = if job { tasks } else { 1 };
@@ -186,12 +186,12 @@ impl Around {
         self.admitted(at, tasks, listed, None);
     }
 
-    fn begun(&mut self, message: u8, tasks: usize, rest: usize) {
+    pub(super) fn begun(&mut self, message: u8, tasks: usize, rest: usize) {
         let Some(at) = self.reading(message, |d| d.queue == QueueName::ExportJobs) else { return };
         self.admitted(at, tasks, tasks + rest, Some(rest));
     }
 
-    fn admitted(&mut self, at: usize, tasks: usize, listed: usize, rest: Option<usize>) {
+    pub(super) fn admitted(&mut self, at: usize, tasks: usize, listed: usize, rest: Option<usize>) {
         let delivery = &mut self.deliveries[at];
         (delivery.reading, delivery.rest) = (false, rest);
         let (lease, alive) = (delivery.lease, delivery.end.is_none());
@@ -210,11 +210,11 @@ impl Around {
         self.tell(Event::Admitted { lease, tasks, listed, complete: rest.is_none() });
     }
 
-    fn splitting(&self, job: u8) -> Option<usize> {
+    pub(super) fn splitting(&self, job: u8) -> Option<usize> {
         pick_of(job, &self.deliveries, |d| d.rest.is_some())
     }
 
-    fn split(&mut self, job: u8, given_up: bool) {
+    pub(super) fn split(&mut self, job: u8, given_up: bool) {
         let Some(at) = self.splitting(job) else { return };
         let handed_over = self.deliveries[at].rest.take().unwrap_or_default();
         self.counters.handed_over += handed_over as u64;
@@ -223,7 +223,7 @@ impl Around {
         self.tell(Event::Split { lease: self.deliveries[at].lease, listed: 3, handed_over, given_up });
     }
 
-    fn admit_later(&mut self, message: u8) {
+    pub(super) fn admit_later(&mut self, message: u8) {
         let Some(at) = self.reading(message, |d| d.queue == QueueName::ExportJobs) else { return };
         let delivery = &mut self.deliveries[at];
         delivery.reading = false;
@@ -234,19 +234,19 @@ impl Around {
         self.tell(Event::AdmitLater { lease, delay });
     }
 
-    fn split_fails(&mut self, job: u8) {
+    pub(super) fn split_fails(&mut self, job: u8) {
         let Some(at) = self.splitting(job) else { return };
         self.deliveries[at].rest = None;
         self.admission_failed(at, "queue download-tasks");
     }
 
-    fn admit_fails(&mut self, message: u8, queue: bool) {
+    pub(super) fn admit_fails(&mut self, message: u8, queue: bool) {
         let Some(at) = self.reading(message, |_| true) else { return };
         self.deliveries[at].reading = false;
         self.admission_failed(at, if queue { "queue export-jobs" } else { "table exports" });
     }
 
-    fn admission_failed(&mut self, at: usize, resource: &str) {
+    pub(super) fn admission_failed(&mut self, at: usize, resource: &str) {
         let lease = self.deliveries[at].lease;
         self.sent_back = Some(lease);
         if self.deliveries[at].end.is_none() {
@@ -256,7 +256,7 @@ impl Around {
         self.tell(Event::AdmitFailed { lease, fault });
     }
 
-    fn job_lost(&mut self, job: u8) {
+    pub(super) fn job_lost(&mut self, job: u8) {
         let Some(at) = self.splitting(job) else { return };
         self.deliveries[at].rest = None;
         let lease = self.deliveries[at].lease;
@@ -264,7 +264,7 @@ impl Around {
         self.tell(Event::JobLost { lease });
     }
 
-    fn refused(&mut self, message: u8) {
+    pub(super) fn refused(&mut self, message: u8) {
         let Some(at) = self.reading(message, |_| true) else { return };
         self.deliveries[at].reading = false;
         self.counters.dead_lettered += 1;
@@ -272,7 +272,7 @@ impl Around {
     }
 
     /// The lease ends: what waits is gone, what runs or is being settled is told to stop.
-    fn lose(&mut self, lease: LeaseId) {
+    pub(super) fn lose(&mut self, lease: LeaseId) {
         let Some(delivery) = self.deliveries.iter_mut().find(|d| d.lease == lease && d.end.is_none()) else {
             return;
         };
@@ -287,121 +287,7 @@ impl Around {
         }
     }
 
-    fn finish(&mut self, task: u8, how: Finish) {
-        let Some(at) = pick_of(task, &self.fates, Fate::is_running) else { return };
-        let how = match how {
-            Finish::Cancelled { .. } if !self.fates[at].told_to_stop => Finish::Stored,
-            how => how,
-        };
-        let no = self.fates[at].no();
-        let result = self.result(how);
-        self.leave(at, how);
-        self.tell(Event::Finished { no, result });
-    }
-
-    fn result(&mut self, how: Finish) -> WorkResult {
-        let claimed = || Claimed { epoch: 1, attempts: 1, was_failed: false, open_upload: None };
-        let faulted = |fault| WorkResult::Faulted { claimed: Some(claimed()), fault };
-        match how {
-            Finish::Stored => {
-                let key = exportpool_contract::ObjectKey::new("k").unwrap();
-                let object = Stored { key, bytes: 1, crc64nvme: None, etag: None, adopted: false };
-                WorkResult::Stored { claimed: claimed(), object, service: Duration::from_millis(10) }
-            }
-            Finish::AlreadyDone => WorkResult::AlreadyDone,
-            Finish::Final => faulted(TaskFault::last(Reason::SourceRefused, "404")),
-            Finish::Retry => faulted(TaskFault::retry(Reason::SourceFailed, "500")),
-            Finish::Ours { table, claimed: known } => {
-                let fault = self.fault(if table { "table exports" } else { "bucket exports" });
-                WorkResult::Faulted { claimed: known.then(claimed), fault: fault.into() }
-            }
-            Finish::Fenced => faulted(TaskFault::Fenced),
-            Finish::Cancelled { claimed: known } => WorkResult::Cancelled { claimed: known.then(claimed) },
-            Finish::Panicked => WorkResult::Panicked,
-        }
-    }
-
-    /// A task leaves its slot, and perhaps its worker is to be renewed.
-    fn leave(&mut self, at: usize, how: Finish) {
-        let Stage::Running(worker) = self.fates[at].stage else { return };
-        let (no, lease) = (self.fates[at].no(), self.fates[at].task.lease);
-        let delivery = &self.deliveries[usize::try_from(lease.0).unwrap()];
-        let (alive, queue) = (delivery.end.is_none(), delivery.queue);
-        let left = left(how);
-        if let Some(word) = source_error(how) {
-            *self.counters.source_errors.entry(word.into()).or_default() += 1;
-        }
-        if alive || left == Left::Stored {
-            self.fates[at].stage = Stage::Settling(left);
-            self.expected.push(Expect::Settle(no));
-        } else {
-            self.fates[at].stage = Stage::Ended;
-            self.queue(queue).settled.fenced += 1;
-            if how == (Finish::Cancelled { claimed: true }) {
-                self.expected.push(Expect::GiveBack(no));
-            }
-            if matches!(how, Finish::Ours { .. }) {
-                // Somebody else's now: not counted, nobody looks.
-                *self.counters.aws_errors.entry(AwsKind::Denied.reason().into()).or_default() -= 1;
-            }
-        }
-        if let Some(retiring) = self.workers.get_mut(&worker) {
-            *retiring |= how == Finish::Panicked;
-        }
-        self.renew_if_due(worker);
-    }
-
-    fn renew_if_due(&mut self, worker: WorkerId) {
-        let busy = self.fates.iter().any(|fate| fate.stage == Stage::Running(worker));
-        if self.workers.get(&worker) == Some(&true) && !busy {
-            self.counters.workers_restarted += 1;
-            self.expected.push(Expect::Renew(worker));
-        }
-    }
-
-    fn settle(&mut self, task: u8, how: u8, faulty: bool) {
-        let Some(at) = pick_of(task, &self.fates, Fate::is_settling) else { return };
-        let Stage::Settling(left) = self.fates[at].stage else { return };
-        let carrier = self.fates[at].task.carrier;
-        let faulty = faulty && matches!(left, Left::Stored | Left::AlreadyDone | Left::Final);
-        let settlement = if faulty { leaving(carrier) } else { settlement(left, carrier, how) };
-        let fault = faulty.then(|| self.fault("table exports"));
-        self.settled_as(at, settlement, fault);
-    }
-
-    fn settled_as(&mut self, at: usize, settlement: Settlement, fault: Option<AwsFault>) {
-        self.fates[at].stage = Stage::Ended;
-        let (no, lease) = (self.fates[at].no(), self.fates[at].task.lease);
-        let delivery = &mut self.deliveries[usize::try_from(lease.0).unwrap()];
-        let (alive, queue) = (delivery.end.is_none(), delivery.queue);
-        if alive {
-            match settlement {
-                Settlement::Retry(_) | Settlement::Returned(_) => self.expected.push(Expect::Return(lease)),
-                Settlement::Fenced => delivery.keep = true,
-                Settlement::Done { .. } | Settlement::Failed | Settlement::HandedOver { .. } => {}
-            }
-        }
-        self.count(queue, &settlement);
-        self.tell(Event::Settled { no, settlement, fault });
-    }
-
-    fn count(&mut self, queue: QueueName, settlement: &Settlement) {
-        let settled = &mut self.queue(queue).settled;
-        match settlement {
-            Settlement::Done { .. } => settled.done += 1,
-            Settlement::Failed => settled.failed += 1,
-            Settlement::Retry(_) | Settlement::HandedOver { started: true } => settled.retried += 1,
-            Settlement::HandedOver { started: false } => self.counters.handed_over += 1,
-            Settlement::Returned(_) => settled.returned += 1,
-            Settlement::Fenced => settled.fenced += 1,
-        }
-        if let Settlement::Done { bytes, .. } = settlement {
-            self.counters.bytes += bytes;
-        }
-        self.counters.dead_lettered += u64::from(*settlement == Settlement::Failed);
-    }
-
-    fn extended(&mut self, request: u8, how: u16) {
+    pub(super) fn extended(&mut self, request: u8, how: u16) {
         let Some(at) = pick(request, self.extends.len()) else { return };
         let (sent, leases) = self.extends.remove(at);
         let entry = |(n, lease)| (lease, entry((how >> (2 * (n % 8))) & 3));
@@ -421,7 +307,7 @@ impl Around {
         self.tell(Event::Extended { sent, entries });
     }
 
-    fn deleted(&mut self, message: u8, how: u8) {
+    pub(super) fn deleted(&mut self, message: u8, how: u8) {
         let Some(at) = pick(message, self.deletes.len()) else { return };
         let lease = self.deletes.remove(at);
         let entry = entry(how.into());
@@ -438,7 +324,7 @@ impl Around {
         self.tell(Event::Deleted { lease, entry });
     }
 
-    fn looked(&mut self, resource: u8, answers: bool) {
+    pub(super) fn looked(&mut self, resource: u8, answers: bool) {
         let Some(at) = pick(resource, self.looks.len()) else { return };
         if answers {
             let resource = self.looks.remove(at);
@@ -448,121 +334,13 @@ impl Around {
             AwsFault { kind: AwsKind::Missing, resource: "bucket exports".into(), detail: "gone".into() };
         self.tell(Event::Unreachable { resource: self.looks[at], fault });
     }
-
-    /// One that lives dies; one that was let go ends as it was meant to.
-    fn worker_dies(&mut self, worker: u8) {
-        let Some(at) = pick(worker, self.workers.len() + self.leaving.len()) else { return };
-        let Some(id) = self.workers.keys().nth(at).copied() else {
-            let id = self.leaving.remove(at - self.workers.len());
-            return self.tell(Event::WorkerGone { worker: id });
-        };
-        self.workers.insert(id, true);
-        let on_it: Vec<_> =
-            (0..self.fates.len()).filter(|at| self.fates[*at].stage == Stage::Running(id)).collect();
-        if on_it.is_empty() {
-            self.renew_if_due(id);
-        }
-        for at in on_it {
-            self.leave(at, Finish::Panicked);
-        }
-        self.tell(Event::WorkerGone { worker: id });
-        // Its end is known: no farewell comes.
-        self.leaving.retain(|leaving| *leaving != id);
-    }
-
-    fn pass(&mut self, time: Duration) {
-        self.now += time;
-        let ended = |d: &&Delivery| d.end.is_none() && d.deadline <= self.now;
-        let expired: Vec<_> = self.deliveries.iter().filter(ended).map(|d| d.lease).collect();
-        expired.into_iter().for_each(|lease| self.lose(lease));
-        self.age();
-        self.log.push(format!("{time:?} pass"));
-        let commands = self.desk.tick(self.now);
-        self.obey(commands);
-    }
-
-    fn age(&mut self) {
-        let now = self.now;
-        let old = |d: &&mut Delivery| d.end.is_none() && !d.aged && now - d.born >= LONG_IN_HAND;
-        for delivery in self.deliveries.iter_mut().filter(old) {
-            delivery.aged = true;
-            self.gives_way.push(delivery.lease);
-            if delivery.rest.is_some() {
-                self.expected.push(Expect::Yield(delivery.lease));
-            }
-        }
-    }
-
-    /// Time passes as main lets it pass: it wakes when the desk wants to, and extensions are answered at once.
-    pub(super) fn pass_with_extensions(&mut self, time: Duration) {
-        let until = self.now + time;
-        while self.now < until {
-            let wake = self.desk.wake_at().map_or(until, |at| at.clamp(self.now, until));
-            self.pass(wake - self.now);
-            for (sent, leases) in std::mem::take(&mut self.extends) {
-                self.extension_answered(
-                    sent,
-                    leases.into_iter().map(|lease| (lease, Entry::Accepted)).collect(),
-                );
-            }
-        }
-    }
-
-    fn drain(&mut self) {
-        if self.draining {
-            return;
-        }
-        self.draining = true;
-        let open = self.deliveries.iter().filter(|d| d.end.is_none() && d.rest.is_some());
-        self.expected.extend(open.map(|d| Expect::Yield(d.lease)));
-        self.log.push("told to drain".into());
-        let commands = self.desk.drain();
-        self.obey(commands);
-    }
-
-    fn cancel_all(&mut self) {
-        if !self.draining {
-            return;
-        }
-        let in_hand = self.fates.iter().filter(|fate| fate.is_running() || fate.is_settling());
-        self.expected.extend(in_hand.map(|fate| Expect::Cancel(fate.no())));
-        self.log.push("told to cancel all".into());
-        let commands = self.desk.cancel_all();
-        self.obey(commands);
-    }
-
-    /// Everything under way goes well, until nothing but polls is under way; in a drain until these are answered too.
-    pub(super) fn calm_down(&mut self) {
-        for _ in 0..20_000 {
-            if !self.looks.is_empty() {
-                self.looked(0, true);
-            } else if self.reading(0, |_| true).is_some() {
-                self.whole(0, 2);
-            } else if self.splitting(0).is_some() {
-                self.split(0, false);
-            } else if self.fates.iter().any(Fate::is_running) {
-                self.finish(0, Finish::Stored);
-            } else if self.fates.iter().any(Fate::is_settling) {
-                self.settle(0, 7, false);
-            } else if !self.deletes.is_empty() {
-                self.deleted(0, 0);
-            } else if !self.leaving.is_empty() {
-                self.worker_dies(u8::try_from(self.workers.len()).unwrap());
-            } else if self.draining && !self.polls.is_empty() {
-                self.answer(0, 0, false);
-            } else {
-                return;
-            }
-        }
-        self.fail("it does not come to rest");
-    }
 }
 
-fn pick(n: u8, of: usize) -> Option<usize> {
+pub(super) fn pick(n: u8, of: usize) -> Option<usize> {
     (of > 0).then(|| usize::from(n) % of)
 }
 
-fn pick_of<T>(n: u8, all: &[T], is: impl Fn(&T) -> bool) -> Option<usize> {
+pub(super) fn pick_of<T>(n: u8, all: &[T], is: impl Fn(&T) -> bool) -> Option<usize> {
     let some: Vec<_> = (0..all.len()).filter(|at| is(&all[*at])).collect();
     pick(n, some.len()).map(|at| some[at])
 }
@@ -573,55 +351,6 @@ fn entry(how: u16) -> Entry {
         1 => Entry::Gone,
         2 => Entry::Refused("a stale receipt".into()),
         _ => Entry::Failed("timed out".into()),
-    }
-}
-
-const fn left(how: Finish) -> Left {
-    match how {
-        Finish::Stored => Left::Stored,
-        Finish::AlreadyDone => Left::AlreadyDone,
-        Finish::Final => Left::Final,
-        Finish::Retry | Finish::Panicked => Left::Retry,
-        Finish::Ours { .. } | Finish::Cancelled { .. } => Left::Stopped,
-        Finish::Fenced => Left::Fenced,
-    }
-}
-
-const fn source_error(how: Finish) -> Option<&'static str> {
-    match how {
-        Finish::Final => Some("sourceRefused"),
-        Finish::Retry => Some("sourceFailed"),
-        Finish::Fenced => Some("fenced"),
-        _ => None,
-    }
-}
-
-/// What a task of ours that cannot be recorded is settled as.
-const fn leaving(carrier: Carrier) -> Settlement {
-    match carrier {
-        Carrier::Job => Settlement::Fenced,
-        Carrier::Message => Settlement::Returned(Duration::from_secs(31)),
-    }
-}
-
-/// What the record thread may make of a task.
-fn settlement(left: Left, carrier: Carrier, how: u8) -> Settlement {
-    let done = Settlement::Done { bytes: 1, service: Duration::from_millis(10) };
-    let again = match carrier {
-        Carrier::Job => Settlement::HandedOver { started: true },
-        Carrier::Message => Settlement::Retry(Duration::from_secs(2)),
-    };
-    match (left, how % 8) {
-        (Left::Fenced, _) | (Left::Stored | Left::Final | Left::Retry | Left::HandedOver, 0) => {
-            Settlement::Fenced
-        }
-        (Left::Stopped, 0) if carrier == Carrier::Job => Settlement::Fenced,
-        (Left::Stored | Left::AlreadyDone, _) | (Left::Final, 1) => done,
-        (Left::Final, _) | (Left::Retry, 1) => Settlement::Failed,
-        (Left::Retry, _) => again,
-        (Left::Stopped, _) if carrier == Carrier::Message => Settlement::Returned(Duration::from_secs(32)),
-        (Left::Stopped, _) => again,
-        (Left::HandedOver, _) => Settlement::HandedOver { started: false },
     }
 }
 

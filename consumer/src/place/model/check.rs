@@ -254,7 +254,7 @@ impl Around {
     }
 
     fn counters_agree(&self) {
-        let mut told = self.desk.tally.queues.clone();
+        let mut told = self.desk.tally.queues;
         for queue in [&mut told.export_jobs, &mut told.download_tasks] {
             (queue.busy_slot_millis, queue.service_millis) = (0, 0);
         }

@@ -6,7 +6,9 @@
 mod around;
 mod check;
 mod fates;
+mod passing;
 mod steps;
+mod working;
 
 use std::time::Duration;
 

@@ -78,7 +78,9 @@ impl Model {
                 Answer::Held(held.is_some())
             }
             Call::GiveBack { job, task, epoch } => {
-                self.current(job, task, *epoch).map(|task| task.attempts -= 1);
+                if let Some(task) = self.current(job, task, *epoch) {
+                    task.attempts -= 1;
+                }
                 Answer::Nothing
             }
             Call::Commit { job, batch } => {
