@@ -49,7 +49,6 @@ chaos: build ## ten demos in a row, consumers killed throughout
 	  echo
 	done
 
-<<<<<<< HEAD
 bench-consumer: bench-peers ## measure the consumer beside others (about an hour; ONLY=speed,cost QUICK=1)
 	@cargo build --release -p exportctl -p exportpool-consumer -p exportpool-bench
 	@$${CARGO_TARGET_DIR:-target}/release/exportpool-bench run $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
@@ -61,7 +60,6 @@ bench/peers/node/node_modules: bench/peers/node/package-lock.json
 
 bench/peers/spring/target/consumer.jar: bench/peers/spring/pom.xml $(wildcard bench/peers/spring/src/main/java/exportpool/*)
 	@mvn -q -B -f bench/peers/spring/pom.xml package
-=======
 faults: ## write docs/faults.md from its test
 	@WRITE_DOCS=1 cargo test -q -p exportpool-consumer --test rooms -- faults::the_page
 
@@ -70,7 +68,6 @@ fuzz: ## each reader against half a minute of hostile input
 
 fuzz-long: ## the same for a quarter of an hour each
 	@consumer/fuzz/run 900
->>>>>>> 00be56b (test(consumer): faults by stages, every operation and way; fuzz targets for pages, and their properties in every test run)
 
 deny: $(TOOLS)/bin/cargo-deny ## licences, sources and advisories of dependencies
 	@cargo deny check
