@@ -56,6 +56,31 @@ pub enum WorkResult {
     },
     /// The task panicked; its worker is to be renewed.
     Panicked,
+    /// Its worker's thread is stuck and was given up.
+    Stuck,
+}
+
+/// Why a worker thread is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// A task on it panicked.
+    Panicked,
+    /// Its thread ended by itself.
+    Ended,
+    /// Its runtime has not moved for too long.
+    Stuck,
+}
+
+impl Cause {
+    /// In words, for the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Panicked => "a task on it panicked",
+            Self::Ended => "its thread ended",
+            Self::Stuck => "its runtime does not move: the thread is given up",
+        }
+    }
 }
 
 /// What became of a task, for good as far as this delivery goes.
@@ -70,11 +95,10 @@ pub enum Settlement {
     },
     /// Recorded as failed; the dead letter is sent.
     Failed,
-    /// A message of its own carries the task now.
-    HandedOver {
-        /// It had been started.
-        started: bool,
-    },
+    /// A message of its own carries the task now, unstarted.
+    HandedOver,
+    /// A message of its own carries the task to its next attempt, to be received after this.
+    Resent(Duration),
     /// To be redelivered after this.
     Retry(Duration),
     /// Given back unstarted, or untouched by its own fault.
@@ -162,6 +186,13 @@ pub enum Event {
         /// Why.
         fault: AwsFault,
     },
+    /// Reading a message panicked.
+    AdmitPanicked {
+        /// The message.
+        lease: LeaseId,
+        /// How often it was delivered, this time included.
+        receive_count: u32,
+    },
     /// Another delivery of the job has it now.
     JobLost {
         /// The job's message.
@@ -178,6 +209,20 @@ pub enum Event {
     WorkerGone {
         /// Which.
         worker: WorkerId,
+    },
+    /// A worker's runtime has not moved for too long.
+    WorkerStuck {
+        /// Which.
+        worker: WorkerId,
+    },
+    /// A worker thread could not be started.
+    NotHired,
+    /// A fault of ours, met by work that goes on trying.
+    Failing {
+        /// What failed.
+        resource: Resource,
+        /// How.
+        fault: AwsFault,
     },
     /// A task is settled.
     Settled {
@@ -251,12 +296,7 @@ pub enum Command {
     },
     /// Take back the attempt of a task that was cancelled because its lease was lost; the next delivery has the
     /// task.
-    GiveBack {
-        /// The task.
-        task: Task,
-        /// Its claim.
-        claimed: Claimed,
-    },
+    GiveBack(Task),
     /// Send a waiting task of a job to `download-tasks`.
     HandOver(Task),
     /// Extend leases.
@@ -286,6 +326,8 @@ pub enum Command {
     },
     /// Look at a resource until it answers, the first time after a pause.
     Look(Resource, Duration),
-    /// Replace a worker thread.
-    Renew(WorkerId),
+    /// Let a worker thread go: it ends when it is through, or is left behind when it is stuck.
+    LetGo(WorkerId, Cause),
+    /// Start a worker thread.
+    Hire,
 }

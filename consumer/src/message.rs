@@ -1,8 +1,13 @@
 //! A message's life as types: [`Received`] → [`Task`] → [`Claimed`](crate::ports::Claimed) → [`Stored`] → settled.
 //! A task that is not stored cannot be recorded as done: it does not compile.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
 
+use bytes::Bytes;
 use exportpool_contract::{
     Destination, ExportApi, JobId, ObjectKey, TaskId, TaskMessage, TaskSpec, attribute,
 };
@@ -42,8 +47,81 @@ pub struct TaskNo(pub u64);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt(pub Arc<str>);
 
-/// Message attributes by name; binary ones are not ours and are left out.
-pub type Attributes = BTreeMap<String, String>;
+/// Message attributes by name: the map of those that are texts, which are what we read and write; and whatever else
+/// came with a message, kept as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attributes {
+    texts: BTreeMap<String, String>,
+    others: BTreeMap<String, Other>,
+}
+
+/// An attribute of another type than `String`: a number, a binary, or one with a label of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Other {
+    /// Such as `Number`, `Binary` or `Binary.gzip`.
+    pub data_type: String,
+    /// Of a binary its bytes, of any other its text's.
+    pub value: Bytes,
+}
+
+impl Other {
+    /// Its value goes as bytes, not as text.
+    #[must_use]
+    pub fn is_binary(&self) -> bool {
+        self.data_type.starts_with("Binary")
+    }
+}
+
+impl Attributes {
+    /// None.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Those that are no texts.
+    #[must_use]
+    pub const fn others(&self) -> &BTreeMap<String, Other> {
+        &self.others
+    }
+
+    /// Keeps one that is no text.
+    pub fn keep(&mut self, name: String, other: Other) {
+        self.others.insert(name, other);
+    }
+
+    /// How many, of either kind.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.texts.len() + self.others.len()
+    }
+}
+
+impl Deref for Attributes {
+    type Target = BTreeMap<String, String>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.texts
+    }
+}
+
+impl DerefMut for Attributes {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.texts
+    }
+}
+
+impl FromIterator<(String, String)> for Attributes {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(texts: I) -> Self {
+        Self { texts: texts.into_iter().collect(), others: BTreeMap::new() }
+    }
+}
+
+impl<const N: usize> From<[(String, String); N]> for Attributes {
+    fn from(texts: [(String, String); N]) -> Self {
+        texts.into_iter().collect()
+    }
+}
 
 /// A message as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +205,13 @@ impl Task {
             enqueued_at: self.enqueued_at,
             page: self.page.clone(),
         }
+    }
+
+    /// Names this start of the task among all starts of all consumers: a claim that carries it is ours, whatever
+    /// became of its answer.
+    #[must_use]
+    pub fn claim_token(&self, instance: &str) -> String {
+        format!("{instance}-{}", self.no.0)
     }
 
     /// The task's name.

@@ -57,8 +57,10 @@ impl Outgoing {
     #[must_use]
     pub fn bytes(&self) -> usize {
         const TYPE: usize = "String".len();
-        let attributes = self.attributes.iter().map(|(name, value)| name.len() + TYPE + value.len());
-        self.body.len() + attributes.sum::<usize>()
+        let texts = self.attributes.iter().map(|(name, value)| name.len() + TYPE + value.len());
+        let others = self.attributes.others().iter();
+        let others = others.map(|(name, other)| name.len() + other.data_type.len() + other.value.len());
+        self.body.len() + texts.chain(others).sum::<usize>()
     }
 }
 
@@ -67,13 +69,11 @@ impl Outgoing {
 pub struct QueueFacts {
     /// The redrive policy's `maxReceiveCount`, when there is one.
     pub max_receive_count: Option<u32>,
-    /// There is a dead-letter queue to send to.
-    pub has_dead_letters: bool,
 }
 
 /// SQS, standard queues.
 pub trait Queue {
-    /// Checks that a queue can be read, and finds its dead-letter queue.
+    /// Checks that a queue is one we can work with, and that its dead-letter queue is there.
     async fn look(&self, queue: QueueName) -> Result<QueueFacts, AwsFault>;
 
     /// Takes up to `max` (1 to 10) messages, waiting up to `wait` for the first.
@@ -302,7 +302,8 @@ pub trait Ledger {
     async fn listing_failed(&self, job: &JobId) -> Result<u32, AwsFault>;
     /// Which of a job's tasks are settled.
     async fn settled(&self, job: &JobId, tasks: &[TaskId]) -> Result<Vec<bool>, AwsFault>;
-    /// Claims a task: a new epoch, one more attempt. Never blocks, never expires.
+    /// Claims a task: a new epoch, one more attempt. Never blocks, never expires. The same claim again, by its token,
+    /// changes nothing and answers as before while it is the newest.
     async fn claim(&self, ask: &ClaimAsk<'_>) -> Result<Claim, AwsFault>;
     /// Remembers an open upload, for the next claimant to abort. `false`: fenced.
     async fn note_upload(
@@ -312,8 +313,8 @@ pub trait Ledger {
         epoch: u64,
         upload: &str,
     ) -> Result<bool, AwsFault>;
-    /// Takes back an attempt that was not the task's fault.
-    async fn give_back(&self, job: &JobId, task: &TaskId, epoch: u64) -> Result<(), AwsFault>;
+    /// Takes back the attempt of a claim that was not the task's fault, if the claim was made and is the newest; once.
+    async fn give_back(&self, job: &JobId, task: &TaskId, token: &str) -> Result<(), AwsFault>;
     /// The shard of a task; tasks of one shard are committed together.
     async fn shard(&self, job: &JobId, task: &TaskId) -> Result<u16, AwsFault>;
     /// Settles up to 25 different tasks of one shard, with its counter, in one transaction.
@@ -329,6 +330,8 @@ pub struct ClaimAsk<'a> {
     pub job: &'a JobId,
     /// The task.
     pub task: &'a TaskId,
+    /// Names this start of the task, and no other: see [`Task::claim_token`](crate::message::Task::claim_token).
+    pub token: &'a str,
     /// Digest of its URL and key.
     pub digest: &'a str,
     /// The URL without query and user info.

@@ -35,6 +35,8 @@ pub mod attribute {
     pub const ATTEMPTS: &str = "attempts";
     /// Digest of the definition: the same id with another digest is `idReused`.
     pub const DIGEST: &str = "digest";
+    /// Names the last claim of a task, until its attempt is given back.
+    pub const CLAIM: &str = "claim";
     /// The instance that claimed last.
     pub const CLAIMED_BY: &str = "claimedBy";
     /// When it was last claimed.

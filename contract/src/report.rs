@@ -52,6 +52,17 @@ pub struct PodReport {
     pub last_real_message_at: Option<u64>,
     /// The main loop's delay since the start.
     pub loop_delay: LoopDelay,
+    /// How long main was ready and waited for a CPU, between two measurements of its loop: what the loop's delay owes to
+    /// a lack of CPUs. Not there where the kernel does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_queue_delay: Option<LoopDelay>,
+    /// The loop delays of all worker threads together since the start, measured every 20 ms: its largest is the largest
+    /// of any.
+    #[serde(default)]
+    pub worker_loop_delay: LoopDelay,
+    /// As `runQueueDelay`, of all worker threads together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker_run_queue_delay: Option<LoopDelay>,
 }
 
 /// Whether faults of our own stop the intake.
@@ -71,7 +82,7 @@ pub struct Slots {
     pub total: u64,
     /// Places with a task.
     pub busy: u64,
-    /// Worker threads given up as stuck.
+    /// Worker threads given up as stuck since the start; with more than two the consumer drains and ends.
     pub abandoned: u64,
 }
 
@@ -115,9 +126,9 @@ pub struct QueueCounters {
     pub failed_receives: u64,
     /// Tasks settled, by how.
     pub settled: Settled,
-    /// Slot time spent on the queue's tasks.
+    /// Slot time spent on the queue's tasks, those that run now included.
     pub busy_slot_millis: u64,
-    /// Time from claim to recorded of the queue's tasks, summed.
+    /// Time from claim to recorded of the queue's tasks that were done, summed.
     pub service_millis: u64,
 }
 
@@ -152,13 +163,13 @@ pub struct Counters {
     pub bytes: u64,
     /// Worker threads replaced.
     pub workers_restarted: u64,
-    /// Faults of sources, by stable word.
+    /// Faults of sources, and of tasks that took their worker with them, by stable word.
     pub source_errors: BTreeMap<String, u64>,
     /// Faults of AWS services, by stable word.
     pub aws_errors: BTreeMap<String, u64>,
 }
 
-/// How late the main loop was, in microseconds: how long it took to take up an event that came every 10 ms.
+/// How late a loop was, in microseconds: how long it took to take up an event that came every 10 ms.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LoopDelay {

@@ -10,9 +10,11 @@ pub mod parse;
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
+    panic::AssertUnwindSafe,
     rc::Rc,
 };
 
+use futures_util::FutureExt;
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -69,7 +71,7 @@ impl<L: Ledger + 'static, F: Source + 'static> Desk<L, F> {
             match command {
                 AdmitCommand::Admit(admission) => {
                     let desk = Rc::clone(&desk);
-                    under_way.spawn_local(async move { desk.admit(admission).await });
+                    under_way.spawn_local(async move { desk.admit_or_tell(admission).await });
                 }
                 AdmitCommand::Yield(lease) => {
                     desk.yields.borrow().get(&lease).map(CancellationToken::cancel);
@@ -78,6 +80,21 @@ impl<L: Ledger + 'static, F: Source + 'static> Desk<L, F> {
             while under_way.try_join_next().is_some() {}
         }
         while under_way.join_next().await.is_some() {}
+    }
+
+    /// A panic is this message's alone: it comes again.
+    async fn admit_or_tell(&self, admission: Admission) {
+        let (lease, queue, receive_count) =
+            (admission.lease, admission.queue, admission.message.receive_count);
+        if AssertUnwindSafe(self.admit(admission)).catch_unwind().await.is_err() {
+            tracing::error!(
+                queue = queue.as_str(),
+                receive_count,
+                "reading a message panicked: it comes again"
+            );
+            self.yields.borrow_mut().remove(&lease);
+            self.tell(Event::AdmitPanicked { lease, receive_count });
+        }
     }
 
     async fn admit(&self, admission: Admission) {

@@ -1,6 +1,6 @@
 //! SQS.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_sqs::{
     Client,
@@ -10,13 +10,16 @@ use aws_sdk_sqs::{
         SendMessageBatchRequestEntry,
     },
 };
-use serde::Deserialize;
+use aws_smithy_types::Blob;
 use tokio::sync::OnceCell;
 
-use super::fault;
+use super::{
+    fault,
+    queue_facts::{Facts, sibling},
+};
 use crate::{
     fail::{AwsFault, AwsKind},
-    message::{Attributes, QueueName, Receipt, Received},
+    message::{Attributes, Other, QueueName, Receipt, Received},
     observe::http::unix_millis,
     ports::{Entry, Outbox, Outgoing, Queue, QueueFacts},
 };
@@ -31,14 +34,7 @@ pub struct SqsQueues {
     client: Client,
     urls: [String; 2],
     visibility: Duration,
-    dead_letters: [OnceCell<Option<String>>; 2],
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RedrivePolicy {
-    dead_letter_target_arn: Option<String>,
-    max_receive_count: Option<serde_json::Value>,
+    dead_letters: [OnceCell<String>; 2],
 }
 
 impl SqsQueues {
@@ -51,8 +47,7 @@ impl SqsQueues {
         dead_letters: [Option<String>; 2],
         visibility: Duration,
     ) -> Self {
-        let dead_letters =
-            dead_letters.map(|url| url.map_or_else(OnceCell::new, |url| OnceCell::new_with(Some(Some(url)))));
+        let dead_letters = dead_letters.map(OnceCell::new_with);
         Self { client, urls, visibility, dead_letters }
     }
 
@@ -60,45 +55,85 @@ impl SqsQueues {
         &self.urls[queue as usize]
     }
 
-    async fn redrive(&self, queue: QueueName) -> Result<Option<RedrivePolicy>, AwsFault> {
-        let request = self.client.get_queue_attributes().queue_url(self.url(queue));
-        let answer = request.attribute_names(QueueAttributeName::RedrivePolicy).send().await;
-        let answer = answer.map_err(|error| fault::of(&resource(queue), &error))?;
-        let policy = answer.attributes.unwrap_or_default().remove(&QueueAttributeName::RedrivePolicy);
-        Ok(policy.and_then(|text| serde_json::from_str(&text).ok()))
+    /// All of a queue's attributes: asked for by name, `FifoQueue` is an error on a queue that is none.
+    async fn attributes(&self, url: &str, resource: &str) -> Result<Facts, AwsFault> {
+        let request = self.client.get_queue_attributes().queue_url(url);
+        let answer = request.attribute_names(QueueAttributeName::All).send().await;
+        Ok(Facts(answer.map_err(|error| fault::of(resource, &error))?.attributes.unwrap_or_default()))
     }
 
-    async fn dead_letter_url(&self, queue: QueueName) -> Result<Option<String>, AwsFault> {
-        let found = self.dead_letters[queue as usize].get_or_try_init(async || {
-            let policy = self.redrive(queue).await?;
-            let arn = policy.and_then(|policy| policy.dead_letter_target_arn);
-            Ok(arn.and_then(|arn| sibling(self.url(queue), &arn)))
+    /// From the redrive policy, unless it was given. Remembered once it is known.
+    async fn dead_letter_url(&self, of: QueueName) -> Result<&str, AwsFault> {
+        let found = self.dead_letters[of as usize].get_or_try_init(async || {
+            let facts = self.attributes(self.url(of), &resource(of)).await?;
+            let arn = facts.redrive_policy().and_then(|policy| policy.dead_letter_target_arn);
+            arn.and_then(|arn| sibling(self.url(of), &arn)).ok_or_else(|| no_dead_letters(of))
         });
-        found.await.cloned()
+        found.await.map(String::as_str)
     }
 
-    async fn outbox(&self, to: Outbox) -> Result<String, AwsFault> {
+    async fn outbox(&self, to: Outbox) -> Result<(&str, String), AwsFault> {
         match to {
-            Outbox::ExportJobs => Ok(self.url(QueueName::ExportJobs).to_owned()),
-            Outbox::DownloadTasks => Ok(self.url(QueueName::DownloadTasks).to_owned()),
-            Outbox::DeadLetters(of) => self.dead_letter_url(of).await?.ok_or_else(|| AwsFault {
-                kind: AwsKind::Missing,
-                resource: resource(of),
-                detail: "it has no dead-letter queue: set its RedrivePolicy, or SQS_EXPORT_JOBS_DLQ_URL and \
-                         SQS_DOWNLOAD_TASKS_DLQ_URL"
-                    .into(),
-            }),
+            Outbox::ExportJobs => Ok((self.url(QueueName::ExportJobs), resource(QueueName::ExportJobs))),
+            Outbox::DownloadTasks => {
+                Ok((self.url(QueueName::DownloadTasks), resource(QueueName::DownloadTasks)))
+            }
+            Outbox::DeadLetters(of) => {
+                let url = self.dead_letter_url(of).await?;
+                Ok((url, dead_letter_resource(of, url)))
+            }
+        }
+    }
+
+    /// A queue that is not as we need it is a fault with its remedy: it may be mended while we run.
+    fn check(&self, queue: QueueName, facts: &Facts) -> Result<(), AwsFault> {
+        let region = self.client.config().region().map(ToString::to_string).unwrap_or_default();
+        let wrong = facts.wrong(&region);
+        wrong.map_or(Ok(()), |detail| {
+            Err(AwsFault { kind: AwsKind::Rejected, resource: resource(queue), detail })
+        })
+    }
+
+    async fn look_at_dead_letters(&self, of: QueueName) -> Result<(), AwsFault> {
+        let url = self.dead_letter_url(of).await?;
+        let resource = dead_letter_resource(of, url);
+        if self.urls.iter().any(|main| main == url) {
+            let detail =
+                "its dead-letter queue is a queue that is worked on: messages would go round for ever; set \
+                          another RedrivePolicy"
+                    .into();
+            return Err(AwsFault { kind: AwsKind::Rejected, resource, detail });
+        }
+        match self.attributes(url, &resource).await {
+            // To send to it is all we need; whether we may shows when we do.
+            Err(fault) if fault.kind == AwsKind::Denied => {
+                tracing::warn!(%fault, "a dead-letter queue cannot be looked at: allow sqs:GetQueueAttributes on it");
+                Ok(())
+            }
+            looked => looked.map(drop),
         }
     }
 }
 
+fn no_dead_letters(of: QueueName) -> AwsFault {
+    let detail = "it has no dead-letter queue: set its RedrivePolicy, or SQS_EXPORT_JOBS_DLQ_URL and \
+                  SQS_DOWNLOAD_TASKS_DLQ_URL"
+        .into();
+    AwsFault { kind: AwsKind::Missing, resource: resource(of), detail }
+}
+
+fn dead_letter_resource(of: QueueName, url: &str) -> String {
+    let name = url.rsplit('/').next().unwrap_or(url);
+    format!("queue {name} (dead letters of {})", of.as_str())
+}
+
 impl Queue for SqsQueues {
     async fn look(&self, queue: QueueName) -> Result<QueueFacts, AwsFault> {
-        let policy = self.redrive(queue).await?;
-        let count = policy.as_ref().and_then(|policy| policy.max_receive_count.as_ref()).and_then(number);
-        let given = self.dead_letters[queue as usize].get().is_some_and(Option::is_some);
-        let in_policy = policy.is_some_and(|policy| policy.dead_letter_target_arn.is_some());
-        Ok(QueueFacts { max_receive_count: count, has_dead_letters: given || in_policy })
+        let facts = self.attributes(self.url(queue), &resource(queue)).await?;
+        self.check(queue, &facts)?;
+        self.look_at_dead_letters(queue).await?;
+        let policy = facts.redrive_policy();
+        Ok(QueueFacts { max_receive_count: policy.and_then(|policy| policy.max_receive_count()) })
     }
 
     async fn receive(&self, queue: QueueName, max: u32, wait: Duration) -> Result<Vec<Received>, AwsFault> {
@@ -149,12 +184,12 @@ impl Queue for SqsQueues {
     }
 
     async fn send(&self, to: Outbox, messages: &[Outgoing]) -> Result<Vec<Entry>, AwsFault> {
-        let url = self.outbox(to).await?;
+        let (url, resource) = self.outbox(to).await?;
         let entries = messages.iter().enumerate().map(|(index, message)| entry(index, message));
         let entries = entries.collect::<Result<Vec<_>, _>>();
         let entries = entries.map_err(|error| rejected(QueueName::DownloadTasks, &error))?;
         let answer = self.client.send_message_batch().queue_url(url).set_entries(Some(entries)).send().await;
-        let answer = answer.map_err(|error| fault::of("queue to send to", &error))?;
+        let answer = answer.map_err(|error| fault::of(&resource, &error))?;
         Ok(by_index(messages.len(), answer.failed, unsent))
     }
 }
@@ -178,22 +213,48 @@ fn entry(
     if !message.delay.is_zero() {
         entry = entry.delay_seconds(whole(message.delay.as_secs().min(MAX_DELAY_SECONDS)));
     }
-    for (name, value) in &message.attributes {
+    for (name, value) in message.attributes.iter() {
         let value = MessageAttributeValue::builder().data_type("String").string_value(value).build()?;
         entry = entry.message_attributes(name, value);
     }
+    for (name, other) in message.attributes.others() {
+        entry = entry.message_attributes(name, as_it_came(other)?);
+    }
     entry.build()
+}
+
+fn as_it_came(
+    other: &Other,
+) -> Result<MessageAttributeValue, aws_smithy_types::error::operation::BuildError> {
+    let value = MessageAttributeValue::builder().data_type(&other.data_type);
+    if other.is_binary() {
+        return value.binary_value(Blob::new(other.value.to_vec())).build();
+    }
+    value.string_value(String::from_utf8_lossy(&other.value)).build()
+}
+
+fn attributes(of: HashMap<String, MessageAttributeValue>) -> Attributes {
+    let mut attributes = Attributes::new();
+    for (name, value) in of {
+        match (value.string_value, value.binary_value) {
+            (Some(text), _) if value.data_type == "String" => {
+                attributes.insert(name, text);
+            }
+            (Some(text), _) => {
+                attributes.keep(name, Other { data_type: value.data_type, value: text.into() });
+            }
+            (None, Some(bytes)) => {
+                attributes.keep(name, Other { data_type: value.data_type, value: bytes.into_inner().into() });
+            }
+            (None, None) => {}
+        }
+    }
+    attributes
 }
 
 fn received(message: Message) -> Option<Received> {
     let system = message.attributes.unwrap_or_default();
     let count = |name| system.get(&name).and_then(|text| text.parse::<u64>().ok());
-    let attributes: Attributes = message
-        .message_attributes
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value.string_value?)))
-        .collect();
     let receives = count(MessageSystemAttributeName::ApproximateReceiveCount).unwrap_or(1);
     Some(Received {
         receipt: Receipt(message.receipt_handle?.into()),
@@ -202,7 +263,7 @@ fn received(message: Message) -> Option<Received> {
         sent_at: count(MessageSystemAttributeName::SentTimestamp),
         received_at: Some(unix_millis()),
         group: system.get(&MessageSystemAttributeName::MessageGroupId).cloned(),
-        attributes,
+        attributes: attributes(message.message_attributes.unwrap_or_default()),
     })
 }
 
@@ -236,20 +297,6 @@ fn unsent(failure: &BatchResultErrorEntry) -> Entry {
     if failure.sender_fault { Entry::Refused(detail) } else { Entry::Failed(detail) }
 }
 
-fn number(value: &serde_json::Value) -> Option<u32> {
-    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok())?;
-    u32::try_from(number).ok()
-}
-
-/// The URL of a queue in the same account and region, by its ARN (`arn:aws:sqs:<region>:<account>:<name>`).
-fn sibling(url: &str, arn: &str) -> Option<String> {
-    let mut parts = arn.rsplit(':');
-    let (name, account) = (parts.next()?, parts.next()?);
-    let mut url = url::Url::parse(url).ok()?;
-    url.set_path(&format!("/{account}/{name}"));
-    Some(url.into())
-}
-
 fn whole(number: u64) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
@@ -257,12 +304,6 @@ fn whole(number: u64) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_dead_letter_queue_is_a_sibling() {
-        let url = sibling("http://127.0.0.1:4566/000000000000/a", "arn:aws:sqs:us-east-1:000000000000:a-dlq");
-        assert_eq!(url.as_deref(), Some("http://127.0.0.1:4566/000000000000/a-dlq"));
-    }
 
     fn failed(id: &str, code: &str, sender: bool) -> BatchResultErrorEntry {
         BatchResultErrorEntry::builder().id(id).code(code).sender_fault(sender).build().unwrap()
@@ -292,10 +333,37 @@ mod tests {
     }
 
     #[test]
-    fn the_receive_count_of_a_policy_may_be_a_string() {
-        for text in [r#"{"maxReceiveCount":"100"}"#, r#"{"maxReceiveCount":100}"#] {
-            let policy: RedrivePolicy = serde_json::from_str(text).unwrap();
-            assert_eq!(policy.max_receive_count.as_ref().and_then(number), Some(100));
-        }
+    fn attributes_that_only_fifo_queues_know_do_no_harm() {
+        let message = Message::builder()
+            .receipt_handle("r")
+            .body("{}")
+            .attributes(MessageSystemAttributeName::MessageDeduplicationId, "d")
+            .attributes(MessageSystemAttributeName::SequenceNumber, "18849496460467696128")
+            .attributes(MessageSystemAttributeName::MessageGroupId, "g")
+            .build();
+        let received = received(message).unwrap();
+        assert_eq!((received.group.as_deref(), received.receive_count), (Some("g"), 1));
+        assert_eq!(received.attributes.count(), 0);
+    }
+
+    #[test]
+    fn every_kind_of_attribute_goes_out_as_it_came_in() {
+        let value = |data_type: &str| MessageAttributeValue::builder().data_type(data_type);
+        let sent: HashMap<_, _> = [
+            ("text", value("String").string_value("t")),
+            ("labelled", value("String.x").string_value("l")),
+            ("number", value("Number").string_value("1.5")),
+            ("binary", value("Binary.gzip").binary_value(Blob::new([0, 255]))),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.build().unwrap()))
+        .into();
+        let outgoing = Outgoing {
+            body: "b".into(),
+            attributes: attributes(sent.clone()),
+            group: None,
+            delay: Duration::ZERO,
+        };
+        assert_eq!(outgoing.attributes["text"], "t");
+        assert_eq!(entry(0, &outgoing).unwrap().message_attributes.unwrap(), sent);
     }
 }

@@ -143,8 +143,9 @@ impl Config {
         let vars = Variables(read);
         let pool = vars.pool()?;
         let task_timeout = vars.seconds(name::TASK_TIMEOUT_SECONDS, 1..=43_000, 300)?;
+        let access = vars.access()?;
+        vars.queues(&access.region)?;
         let config = Self {
-            access: vars.access()?,
             export_jobs: vars.queue_url(name::SQS_EXPORT_JOBS_URL)?,
             download_tasks: vars.queue_url(name::SQS_DOWNLOAD_TASKS_URL)?,
             export_jobs_dlq: vars.optional_queue_url(name::SQS_EXPORT_JOBS_DLQ_URL)?,
@@ -165,6 +166,7 @@ impl Config {
             log_format: vars.log_format()?,
             record_ttl: vars.record_ttl()?,
             port: vars.number(name::PORT, 0..=u16::MAX, 3000)?,
+            access,
         };
         Ok(config)
     }
@@ -232,6 +234,41 @@ mod tests {
             assert!(error.starts_with(&wanted) && error.contains(allowed), "{error}");
             assert!(!error.contains('\n'), "one line: {error}");
         }
+    }
+
+    #[test]
+    fn a_queue_of_another_region_stops_the_start() {
+        for host in [
+            "sqs.eu-west-1.amazonaws.com",
+            "sqs-fips.eu-west-1.amazonaws.com",
+            "eu-west-1.queue.amazonaws.com",
+            "sqs.eu-west-1.api.aws",
+            "vpce-0a-1b.sqs.eu-west-1.vpce.amazonaws.com",
+            "sqs.eu-west-1.localhost.localstack.cloud:4566",
+        ] {
+            let url = format!("https://{host}/123456789012/q");
+            let error = with(&[(name::SQS_DOWNLOAD_TASKS_URL, &url)]).unwrap_err().to_string();
+            assert!(
+                error.contains("AWS_REGION=us-east-1") && error.contains("it is in eu-west-1"),
+                "{error}"
+            );
+            let region = (name::AWS_REGION, "eu-west-1");
+            assert!(with(&[region, (name::SQS_DOWNLOAD_TASKS_URL, &url)]).is_ok(), "{host}");
+        }
+    }
+
+    #[test]
+    fn each_queue_has_a_url_of_its_own_and_no_queue_is_its_dead_letter_queue() {
+        let jobs = "http://127.0.0.1:4566/000000000000/export-jobs";
+        for variable in
+            [name::SQS_DOWNLOAD_TASKS_URL, name::SQS_EXPORT_JOBS_DLQ_URL, name::SQS_DOWNLOAD_TASKS_DLQ_URL]
+        {
+            let error = with(&[(variable, jobs)]).unwrap_err().to_string();
+            assert!(error.starts_with(variable) && error.contains("SQS_EXPORT_JOBS_URL"), "{error}");
+        }
+        let shared = "http://127.0.0.1:4566/000000000000/dead";
+        let both = [(name::SQS_EXPORT_JOBS_DLQ_URL, shared), (name::SQS_DOWNLOAD_TASKS_DLQ_URL, shared)];
+        assert!(with(&both).is_ok(), "both may share one");
     }
 
     #[test]

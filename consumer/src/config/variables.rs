@@ -14,7 +14,10 @@ use ipnet::IpNet;
 
 use super::{ConfigError, LogFormat, PerHost, Pool};
 use crate::{
-    aws::connect::{Access, AccessKey},
+    aws::{
+        connect::{Access, AccessKey},
+        queue_facts::is_region,
+    },
     work::store::MIN_PART_BYTES,
 };
 
@@ -94,6 +97,26 @@ impl Variables<'_> {
             return Ok(Some(value));
         };
         Err(ConfigError::Invalid { name, value, allowed: allowed.into() })
+    }
+
+    /// What can be known of the queues before they are asked: where they are, and that they are different.
+    pub(super) fn queues(&self, region: &str) -> Result<(), ConfigError> {
+        const WORKED_ON: [&str; 2] = [name::SQS_EXPORT_JOBS_URL, name::SQS_DOWNLOAD_TASKS_URL];
+        for name in
+            [WORKED_ON[0], WORKED_ON[1], name::SQS_EXPORT_JOBS_DLQ_URL, name::SQS_DOWNLOAD_TASKS_DLQ_URL]
+        {
+            let Some(value) = self.optional(name) else { continue };
+            if let Some(its) = region_of(&value).filter(|its| its != region) {
+                let allowed = format!("a queue in AWS_REGION={region}; it is in {its}: set AWS_REGION={its}");
+                return Err(ConfigError::Invalid { name, value, allowed });
+            }
+            let same = |other: &&str| *other != name && self.optional(other).is_some_and(|url| url == value);
+            if let Some(other) = WORKED_ON.iter().find(|other| same(other)) {
+                let allowed = format!("another queue than {other}");
+                return Err(ConfigError::Invalid { name, value, allowed });
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn prefix(&self) -> Result<Option<String>, ConfigError> {
@@ -215,6 +238,17 @@ fn missing_half(name: &'static str) -> ConfigError {
         name,
         allowed: "set together with its other half, or neither (the default chain is used)",
     }
+}
+
+/// The region in the host of a queue's URL: `sqs.<region>.…`, or the older `<region>.queue.…`. `None` where there is
+/// none to read.
+fn region_of(url: &str) -> Option<String> {
+    let url = url::Url::parse(url).ok()?;
+    let labels: Vec<_> = url.domain()?.split('.').collect();
+    let after_sqs = labels.iter().position(|label| matches!(*label, "sqs" | "sqs-fips")).map(|at| at + 1);
+    let before_queue = labels.iter().position(|label| *label == "queue").and_then(|at| at.checked_sub(1));
+    let region = *labels.get(after_sqs.or(before_queue)?)?;
+    is_region(region).then(|| region.to_owned())
 }
 
 fn is_http_url(value: &str) -> bool {

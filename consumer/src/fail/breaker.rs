@@ -28,18 +28,24 @@ pub struct Breaker {
     trying: bool,
     /// Tries in a row that failed.
     failed: u32,
+    /// Why the last of them did.
+    last: Option<AwsFault>,
 }
 
 impl Default for Breaker {
     fn default() -> Self {
-        Self { waiting_for: Resource::ALL.map(|resource| (resource, None)).into(), trying: false, failed: 0 }
+        let waiting_for = Resource::ALL.map(|resource| (resource, None)).into();
+        Self { waiting_for, trying: false, failed: 0, last: None }
     }
 }
 
 impl Breaker {
     /// A fault of ours. Answers after what pause the resource is to be looked at; `None` if somebody looks already.
     pub fn trip(&mut self, resource: Resource, fault: AwsFault) -> Option<Duration> {
-        self.failed += u32::from(self.allowance() == Allowance::One);
+        if self.allowance() == Allowance::One {
+            self.failed += 1;
+            self.last = Some(fault.clone());
+        }
         self.trying = true;
         let looked_at = self.waiting_for.insert(resource, Some(fault)).is_some();
         (!looked_at).then(|| self.pause())
@@ -67,7 +73,7 @@ impl Breaker {
     pub fn succeeded(&mut self) {
         self.trying &= !self.waiting_for.is_empty();
         if !self.trying {
-            self.failed = 0;
+            (self.failed, self.last) = (0, None);
         }
     }
 
@@ -81,11 +87,12 @@ impl Breaker {
         }
     }
 
-    /// What holds work up, in words; `None` when work is taken on.
+    /// What holds work up, in words; `None` when work is taken on. A resource that answers when it is looked at, and
+    /// has failed a try even so, counts as unavailable until a try succeeds.
     #[must_use]
     pub fn unavailable(&self) -> Option<String> {
         if self.waiting_for.is_empty() {
-            return None;
+            return self.last.as_ref().map(ToString::to_string);
         }
         let known = self.waiting_for.values().flatten().map(ToString::to_string);
         let known = known.collect::<Vec<_>>().join("; ");
@@ -125,6 +132,20 @@ mod tests {
         assert_eq!(breaker.allowance(), Allowance::One);
         breaker.succeeded();
         assert_eq!(breaker.allowance(), Allowance::Full);
+    }
+
+    #[test]
+    fn a_resource_that_answers_and_fails_what_is_tried_stays_unavailable_until_a_try_succeeds() {
+        let mut breaker = Breaker::default();
+        Resource::ALL.into_iter().for_each(|resource| breaker.reachable(resource));
+        breaker.trip(Resource::Bucket, fault());
+        breaker.reachable(Resource::Bucket);
+        assert_eq!(breaker.unavailable(), None, "one fault may be a chance");
+        breaker.trip(Resource::Bucket, fault());
+        breaker.reachable(Resource::Bucket);
+        assert_eq!(breaker.unavailable().as_deref(), Some("bucket exports: NoSuchBucket"));
+        breaker.succeeded();
+        assert_eq!(breaker.unavailable(), None);
     }
 
     #[test]

@@ -25,8 +25,13 @@ const MAX_DETAIL_CHARS: usize = 300;
 #[must_use]
 pub fn of_message(message: &Received, reason: Reason, detail: &str) -> Outgoing {
     let mut attributes = why(reason, detail);
-    for (name, value) in &message.attributes {
-        if attributes.len() < MAX_ATTRIBUTES {
+    for (name, other) in message.attributes.others() {
+        if attributes.count() < MAX_ATTRIBUTES && !attributes.contains_key(name) {
+            attributes.keep(name.clone(), other.clone());
+        }
+    }
+    for (name, value) in message.attributes.iter() {
+        if attributes.count() < MAX_ATTRIBUTES {
             attributes.entry(name.clone()).or_insert_with(|| value.clone());
         }
     }
@@ -112,7 +117,7 @@ fn within_limit(mut letter: Outgoing, reason: Reason) -> Outgoing {
         letter.attributes = [(attribute::REASON.to_owned(), reason.to_string())].into();
     }
     if letter.bytes() > MAX_MESSAGE_BYTES {
-        letter.attributes.clear();
+        letter.attributes = Attributes::new();
     }
     letter
 }
@@ -120,7 +125,10 @@ fn within_limit(mut letter: Outgoing, reason: Reason) -> Outgoing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::place::fixture;
+    use crate::{
+        message::Other,
+        place::fixture::{self, received},
+    };
 
     #[test]
     fn a_malformed_message_keeps_its_bytes_and_attributes() {
@@ -134,6 +142,21 @@ mod tests {
         assert_eq!(letter.attributes["reason"], "malformed");
         assert_eq!(letter.attributes["detail"], "expectedvalue");
         assert_eq!(letter.attributes.len(), MAX_ATTRIBUTES);
+    }
+
+    #[test]
+    fn attributes_that_are_no_texts_are_carried_as_they_are() {
+        let other = |data_type: &str, value: &'static [u8]| Other {
+            data_type: data_type.into(),
+            value: value.into(),
+        };
+        let mut message = received(1);
+        message.attributes.keep("thumb".into(), other("Binary.png", b"\x89PNG\0"));
+        message.attributes.keep("size".into(), other("Number", b"12"));
+        let letter = of_message(&message, Reason::Malformed, "why");
+        assert_eq!(letter.attributes.others(), message.attributes.others());
+        assert_eq!((letter.attributes["reason"].as_str(), letter.attributes.count()), ("malformed", 4));
+        assert!(letter.bytes() > "Binary.png".len() + "Number".len() + 5 + 2);
     }
 
     #[test]

@@ -167,6 +167,8 @@ reasons! {
     TaskTimeout = "taskTimeout",
     /// The worker panicked.
     Panicked = "panicked",
+    /// The worker's thread was stuck and had to be given up.
+    Stuck = "stuck",
     /// Started `MAX_ATTEMPTS` times without success.
     AttemptsExhausted = "attemptsExhausted",
 }

@@ -13,6 +13,9 @@ use exportpool_contract::{
     health::{Status, Workers},
 };
 
+use super::loop_delay::{Belfry, Rung};
+use crate::place::workers::MAX_ABANDONED;
+
 /// A loop that has not moved for this long is stalled.
 pub const STALLED_AFTER: Duration = Duration::from_secs(30);
 
@@ -26,6 +29,7 @@ struct Inner {
     said: Mutex<Said>,
     main: AtomicU64,
     link: AtomicU64,
+    belfry: Belfry,
 }
 
 /// What main says.
@@ -54,8 +58,14 @@ impl Board {
     /// Nothing is said yet.
     #[must_use]
     pub fn new(start: Instant) -> Self {
-        let inner = Inner { start, said: Mutex::default(), main: AtomicU64::new(0), link: AtomicU64::new(0) };
-        Self(Arc::new(inner))
+        let (main, link) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self(Arc::new(Inner { start, said: Mutex::default(), main, link, belfry: Belfry::default() }))
+    }
+
+    /// Where loops hang their bells.
+    #[must_use]
+    pub fn belfry(&self) -> &Belfry {
+        &self.0.belfry
     }
 
     /// Main says how it is.
@@ -72,9 +82,20 @@ impl Board {
         counter.store(self.millis(now), Ordering::Relaxed);
     }
 
+    /// Why the process should be ended from outside, if it should: nothing else fails `/live`, so that an AWS outage
+    /// never ends a pod that is busy.
+    #[must_use]
+    pub fn dead(&self, now: Instant) -> Option<&'static str> {
+        if !self.moves(now) {
+            return Some("stalled: the main loop or the link has not moved for 30 s");
+        }
+        let abandoned = usize::try_from(self.said().report.slots.abandoned).unwrap_or(usize::MAX);
+        (abandoned > MAX_ABANDONED).then_some("stuck: too many worker threads had to be given up")
+    }
+
     /// Main and link moved lately.
     #[must_use]
-    pub fn is_live(&self, now: Instant) -> bool {
+    pub fn moves(&self, now: Instant) -> bool {
         let last = self.0.main.load(Ordering::Relaxed).min(self.0.link.load(Ordering::Relaxed));
         self.millis(now).saturating_sub(last) < u64::try_from(STALLED_AFTER.as_millis()).unwrap_or(u64::MAX)
     }
@@ -88,14 +109,23 @@ impl Board {
     /// The pod report now.
     #[must_use]
     pub fn report(&self, now: Instant) -> PodReport {
-        PodReport { uptime_ms: self.millis(now), ..self.said().report }
+        let (loop_delay, run_queue_delay) = self.0.belfry.report(Rung::Main);
+        let (worker_loop_delay, worker_run_queue_delay) = self.0.belfry.report(Rung::Worker);
+        PodReport {
+            uptime_ms: self.millis(now),
+            loop_delay,
+            run_queue_delay,
+            worker_loop_delay,
+            worker_run_queue_delay,
+            ..self.said().report
+        }
     }
 
     /// Why it should get no work, if it should not: readiness never depends on load, pause or drain.
     #[must_use]
     pub fn unready(&self, now: Instant) -> Option<String> {
-        if !self.is_live(now) {
-            return Some("the main loop is stalled".into());
+        if let Some(why) = self.dead(now) {
+            return Some(why.into());
         }
         let said = self.said();
         if said.started {
@@ -124,7 +154,7 @@ impl Board {
 
     fn status(&self, said: &Said, now: Instant) -> Status {
         match said {
-            _ if !self.is_live(now) => Status::Stalled,
+            _ if !self.moves(now) => Status::Stalled,
             Said { report, .. } if report.draining => Status::Draining,
             Said { started: false, .. } => Status::Starting,
             Said { unavailable: Some(_), .. } => Status::Degraded,
@@ -149,10 +179,10 @@ mod tests {
         board.say(Said { started: true, ..Said::default() });
         board.beat(Loop::Main, later);
         board.beat(Loop::Link, start);
-        assert!(!board.is_live(later), "link has not moved");
+        assert!(board.dead(later).is_some_and(|why| why.starts_with("stalled")), "link has not moved");
         assert_eq!(board.health(later, 0).status, Status::Stalled);
         board.beat(Loop::Link, later);
-        assert_eq!((board.is_live(later), board.unready(later)), (true, None));
+        assert_eq!((board.dead(later), board.unready(later)), (None, None));
     }
 
     #[test]
@@ -162,5 +192,21 @@ mod tests {
         let report = PodReport { draining: true, ..PodReport::default() };
         board.say(Said { report, started: true, ..Said::default() });
         assert_eq!((board.unready(start), board.health(start, 0).status), (None, Status::Draining));
+    }
+
+    #[test]
+    fn a_pod_is_dead_when_more_than_two_threads_were_given_up_and_not_while_aws_is_away() {
+        let board = Board::new(Instant::now());
+        let say = |abandoned| {
+            let mut report = PodReport::default();
+            report.slots.abandoned = abandoned;
+            board.say(Said {
+                report,
+                unavailable: Some("bucket exports: NoSuchBucket".into()),
+                ..Said::default()
+            });
+            board.dead(Instant::now()).is_some()
+        };
+        assert_eq!([0, 2, 3].map(say), [false, false, true]);
     }
 }

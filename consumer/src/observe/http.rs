@@ -49,15 +49,15 @@ pub(crate) async fn serve(listener: TcpListener, board: Board, stop: oneshot::Re
 
 async fn health(State(board): State<Board>) -> Response {
     let now = Instant::now();
-    let status = if board.is_live(now) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let dead = board.dead(now).is_some();
+    let status = if dead { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     (status, Json(board.health(now, unix_millis()))).into_response()
 }
 
-async fn live(State(board): State<Board>) -> (StatusCode, &'static str) {
-    if board.is_live(Instant::now()) {
-        (StatusCode::OK, "live\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "stalled: the main loop or the link has not moved for 30 s\n")
+async fn live(State(board): State<Board>) -> (StatusCode, String) {
+    match board.dead(Instant::now()) {
+        None => (StatusCode::OK, "live\n".into()),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
     }
 }
 

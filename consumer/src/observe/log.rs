@@ -7,6 +7,7 @@ use tracing_subscriber::{EnvFilter, fmt};
 use crate::{
     config::LogFormat,
     event::{Settlement, WorkResult},
+    fail::Reason,
     message::Task,
     work::fetch::request::public_url,
 };
@@ -40,14 +41,18 @@ impl Line {
             WorkResult::Stored { claimed, .. } => (Some(claimed), None),
             WorkResult::Faulted { claimed, fault } => (claimed.as_ref(), Some(fault)),
             WorkResult::Cancelled { claimed } => (claimed.as_ref(), None),
-            WorkResult::AlreadyDone | WorkResult::Panicked => (None, None),
+            WorkResult::AlreadyDone | WorkResult::Panicked | WorkResult::Stuck => (None, None),
         };
-        let panicked = matches!(result, WorkResult::Panicked).then_some("panicked");
+        let of_worker = match result {
+            WorkResult::Panicked => Some(Reason::Panicked.as_str()),
+            WorkResult::Stuck => Some(Reason::Stuck.as_str()),
+            _ => None,
+        };
         Self {
             job: task.job.to_string(),
             task: task.id().to_string(),
             url: public_url(&task.spec.url),
-            reason: fault.map(crate::fail::TaskFault::reason).or(panicked),
+            reason: fault.map(crate::fail::TaskFault::reason).or(of_worker),
             detail: fault.map(ToString::to_string),
             attempts: claimed.map(|claimed| claimed.attempts),
         }
@@ -63,7 +68,7 @@ pub(crate) fn tell(line: &Line, settlement: &Settlement) {
             tracing::info!(job, task, attempts, bytes, service_millis = millis(service), "task done");
         }
         Settlement::Failed => tracing::warn!(job, task, attempts, url, reason, detail, "task failed"),
-        Settlement::Retry(delay) | Settlement::Returned(delay) => {
+        Settlement::Retry(delay) | Settlement::Resent(delay) | Settlement::Returned(delay) => {
             tracing::info!(
                 job,
                 task,
@@ -74,7 +79,7 @@ pub(crate) fn tell(line: &Line, settlement: &Settlement) {
                 "task comes again"
             );
         }
-        Settlement::HandedOver { .. } => {
+        Settlement::HandedOver => {
             tracing::info!(job, task, attempts, reason, detail, "task handed over");
         }
         Settlement::Fenced => {

@@ -1,18 +1,41 @@
-//! How late the main loop is: every 10 ms the observe thread rings, and main notes how long it took to hear it.
+//! How late main and the workers are: the observe thread rings, and each loop notes how long it took to hear it.
 //!
-//! A timer on the main loop itself would do worse: tokio's timers go by whole milliseconds, which is more than what
-//! is measured here.
+//! A timer on the loop itself would do worse: tokio's timers go by whole milliseconds, which is more than what is
+//! measured here. What a thread waited for a CPU is read beside it, from the kernel: on few cores the two are told
+//! apart.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs::File,
+    os::unix::fs::FileExt as _,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use exportpool_contract::report::LoopDelay;
 use hdrhistogram::Histogram;
-use tokio::{sync::mpsc, time};
+use tokio::{
+    sync::mpsc::{self, error::TrySendError},
+    time,
+};
 
-/// How often the delay is measured.
+/// How often main is rung.
 pub const PROBE_EVERY: Duration = Duration::from_millis(10);
+/// Workers are rung at every second ring: there are many of them.
+const WORKERS_AT: u64 = 2;
 /// Delays beyond a minute are counted as one.
 const MOST_MICROS: u64 = 60_000_000;
+
+/// Whose loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rung {
+    /// Main's.
+    Main,
+    /// A worker's.
+    Worker,
+}
 
 /// Delays since the start.
 #[derive(Debug)]
@@ -26,9 +49,8 @@ impl Default for DelayProbe {
 }
 
 impl DelayProbe {
-    /// Hears a ring.
-    pub fn hear(&mut self, rung: Instant, now: Instant) {
-        let late = now.saturating_duration_since(rung);
+    /// Notes one delay.
+    pub fn note(&mut self, late: Duration) {
         if let Some(histogram) = &mut self.0 {
             histogram.saturating_record(u64::try_from(late.as_micros()).unwrap_or(MOST_MICROS));
         }
@@ -47,16 +69,154 @@ impl DelayProbe {
     }
 }
 
-/// Rings until nobody hears. A ring that is not heard yet is not followed by another: a blocked loop is one long
-/// delay, not a queue of them.
-pub(crate) async fn ring(bell: mpsc::Sender<Instant>) {
-    let mut every = time::interval(PROBE_EVERY);
-    every.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
-    loop {
-        every.tick().await;
-        let Ok(place) = bell.reserve().await else { return };
-        place.send(Instant::now());
+/// What was measured of one kind of loop.
+#[derive(Debug, Default)]
+pub struct Delays {
+    /// From the ring to when it was heard.
+    pub of_loop: DelayProbe,
+    /// Ready, and waiting for a CPU. `None` where the kernel does not say.
+    pub of_run_queue: Option<DelayProbe>,
+}
+
+/// All bells, and what was measured with them. Written by the observe thread alone, which also reads it.
+#[derive(Debug, Clone, Default)]
+pub struct Belfry(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    ropes: Mutex<Vec<Rope>>,
+    main: Mutex<Delays>,
+    workers: Mutex<Delays>,
+}
+
+/// One loop's bell, as observe has it.
+#[derive(Debug)]
+struct Rope {
+    of: Rung,
+    ring: mpsc::Sender<Instant>,
+    late: Arc<AtomicU64>,
+    run_queue: Option<RunQueue>,
+}
+
+/// One loop's bell, as the loop has it.
+#[derive(Debug)]
+pub(crate) struct Bell {
+    rings: mpsc::Receiver<Instant>,
+    late: Arc<AtomicU64>,
+}
+
+impl Bell {
+    /// Waits for a ring. Cancel safe.
+    pub(crate) async fn rung(&mut self) -> Option<Instant> {
+        self.rings.recv().await
     }
+
+    /// A ring was heard now.
+    pub(crate) fn hear(&self, rung: Instant, now: Instant) {
+        let late = now.saturating_duration_since(rung).as_nanos();
+        // Zero says that nothing was heard.
+        self.late.store(u64::try_from(late).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
+    }
+
+    /// Hears rings until nobody rings any more.
+    pub(crate) async fn listen(mut self) {
+        while let Some(rung) = self.rung().await {
+            self.hear(rung, Instant::now());
+        }
+    }
+}
+
+impl Belfry {
+    /// A bell for the loop of the thread that calls this.
+    pub(crate) fn hang(&self, of: Rung) -> Bell {
+        let (ring, rings) = mpsc::channel(1);
+        let late = Arc::<AtomicU64>::default();
+        let rope = Rope { of, ring, late: Arc::clone(&late), run_queue: RunQueue::of_this_thread() };
+        lock(&self.0.ropes).push(rope);
+        Bell { rings, late }
+    }
+
+    /// Rings for good. A ring that is not heard yet is not followed by another: a blocked loop is one long delay, not
+    /// a queue of them.
+    pub(crate) async fn ring(self) {
+        let mut every = time::interval(PROBE_EVERY);
+        every.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+        for round in 0_u64.. {
+            every.tick().await;
+            let now = Instant::now();
+            lock(&self.0.ropes).retain_mut(|rope| {
+                if rope.of == Rung::Worker && !round.is_multiple_of(WORKERS_AT) {
+                    return true;
+                }
+                rope.collect(&mut lock(self.of(rope.of)));
+                !matches!(rope.ring.try_send(now), Err(TrySendError::Closed(_)))
+            });
+        }
+    }
+
+    /// The delays of a kind of loop, and its run-queue delays where they are known.
+    #[must_use]
+    pub fn report(&self, of: Rung) -> (LoopDelay, Option<LoopDelay>) {
+        let delays = lock(self.of(of));
+        (delays.of_loop.report(), delays.of_run_queue.as_ref().map(DelayProbe::report))
+    }
+
+    fn of(&self, of: Rung) -> &Mutex<Delays> {
+        match of {
+            Rung::Main => &self.0.main,
+            Rung::Worker => &self.0.workers,
+        }
+    }
+}
+
+impl Rope {
+    /// Notes what was heard since the last ring.
+    fn collect(&mut self, delays: &mut Delays) {
+        let late = self.late.swap(0, Ordering::Relaxed);
+        if late > 0 {
+            delays.of_loop.note(Duration::from_nanos(late));
+        }
+        if let Some(waited) = self.run_queue.as_mut().and_then(RunQueue::since_last) {
+            delays.of_run_queue.get_or_insert_default().note(waited);
+        }
+    }
+}
+
+/// How long a thread has waited for a CPU: the second number of its `schedstat`, in nanoseconds
+/// (<https://docs.kernel.org/scheduler/sched-stats.html>).
+#[derive(Debug)]
+struct RunQueue {
+    file: File,
+    waited: Duration,
+}
+
+impl RunQueue {
+    fn of_this_thread() -> Option<Self> {
+        let file = File::open("/proc/thread-self/schedstat").ok()?;
+        let waited = read(&file)?;
+        Some(Self { file, waited })
+    }
+
+    fn since_last(&mut self) -> Option<Duration> {
+        let waited = read(&self.file)?;
+        let since = waited.saturating_sub(self.waited);
+        self.waited = waited;
+        Some(since)
+    }
+}
+
+fn read(schedstat: &File) -> Option<Duration> {
+    let mut text = [0; 96];
+    let length = schedstat.read_at(&mut text, 0).ok()?;
+    parse(std::str::from_utf8(text.get(..length)?).ok()?)
+}
+
+fn parse(schedstat: &str) -> Option<Duration> {
+    schedstat.split_ascii_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -65,14 +225,61 @@ mod tests {
 
     #[test]
     fn a_blocked_loop_shows_as_the_largest_delay() {
-        let start = Instant::now();
         let mut probe = DelayProbe::default();
         for _ in 0..99 {
-            probe.hear(start, start + Duration::from_micros(100));
+            probe.note(Duration::from_micros(100));
         }
-        probe.hear(start, start + Duration::from_millis(250));
+        probe.note(Duration::from_millis(250));
         let delay = probe.report();
         assert!((249_000..=251_000).contains(&delay.max_micros), "{delay:?}");
         assert!((99..=101).contains(&delay.p50_micros), "{delay:?}");
+    }
+
+    #[tokio::test]
+    async fn a_loop_that_was_blocked_is_late_by_as_long_and_the_others_are_not() {
+        let belfry = Belfry::default();
+        let (mut main, worker) = (belfry.hang(Rung::Main), belfry.hang(Rung::Worker));
+        let ringing = tokio::spawn(belfry.clone().ring());
+        let listening = tokio::spawn(worker.listen());
+        let rung = main.rung().await.unwrap();
+        main.hear(rung, rung + Duration::from_secs(3));
+        while belfry.report(Rung::Main).0.max_micros == 0 || belfry.report(Rung::Worker).0.max_micros == 0 {
+            tokio::task::yield_now().await;
+        }
+        ringing.abort();
+        listening.abort();
+        assert!((2_990_000..=3_010_000).contains(&belfry.report(Rung::Main).0.max_micros));
+        assert!(belfry.report(Rung::Worker).0.max_micros < 2_000_000);
+    }
+
+    #[test]
+    fn the_second_number_is_what_a_thread_waited() {
+        assert_eq!(parse("1031 3842499 17\n"), Some(Duration::from_nanos(3_842_499)));
+        assert_eq!(parse(""), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn threads_that_share_their_cpus_with_more_of_them_are_seen_to_wait() {
+        use std::{sync::atomic::AtomicBool, thread};
+        let over = AtomicBool::new(false);
+        let threads = thread::available_parallelism().map_or(2, usize::from) + 1;
+        thread::scope(|scope| {
+            let watched: Vec<_> = (0..threads)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let mut queue = RunQueue::of_this_thread().expect("Linux says");
+                        while !over.load(Ordering::Relaxed) {
+                            if queue.since_last().is_some_and(|waited| !waited.is_zero()) {
+                                over.store(true, Ordering::Relaxed);
+                                return true;
+                            }
+                        }
+                        false
+                    })
+                })
+                .collect();
+            assert!(watched.into_iter().any(|thread| thread.join().unwrap()));
+        });
     }
 }

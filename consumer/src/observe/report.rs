@@ -5,7 +5,9 @@ use exportpool_contract::{
     report::{Breaker, ByQueue, Gauges, SCHEMA, Slots},
 };
 
-use super::{board::Said, http::unix_millis, loop_delay::DelayProbe};
+use std::time::Instant;
+
+use super::{board::Said, http::unix_millis};
 use crate::{message::QueueName, place::Desk};
 
 /// Who reports.
@@ -25,7 +27,7 @@ impl Identity {
     pub fn new() -> Self {
         Self {
             instance: format!("{:016x}", fastrand::u64(..)),
-            pod_uid: std::env::var("POD_UID").ok().filter(|uid| !uid.is_empty()),
+            pod_uid: std::env::var("POD_UID").ok().filter(|uid| (1..=MAX_UID_BYTES).contains(&uid.len())),
             started_at: unix_millis(),
         }
     }
@@ -37,11 +39,16 @@ impl Default for Identity {
     }
 }
 
-/// What the main thread says of itself.
+/// The longest reason that is told, and the longest UID that is taken: the report has a bound.
+const MAX_REASON_CHARS: usize = 1_000;
+const MAX_UID_BYTES: usize = 64;
+
+/// What the main thread says of itself. Delays are added when it is read.
 #[must_use]
-pub fn say(identity: &Identity, sequence: u64, desk: &Desk, delay: &DelayProbe) -> Said {
+pub fn say(identity: &Identity, sequence: u64, desk: &Desk, now: Instant) -> Said {
     let hand = desk.in_hand();
-    let unavailable = desk.unavailable();
+    let unavailable: Option<String> =
+        desk.unavailable().map(|why| why.chars().take(MAX_REASON_CHARS).collect());
     let count = |n: usize| n as u64;
     let report = PodReport {
         schema: SCHEMA,
@@ -53,7 +60,7 @@ pub fn say(identity: &Identity, sequence: u64, desk: &Desk, delay: &DelayProbe) 
         uptime_ms: 0,
         draining: desk.is_draining(),
         breaker: Breaker { open: unavailable.is_some(), resource: unavailable.clone() },
-        slots: Slots { total: count(hand.slots), busy: count(hand.busy), abandoned: 0 },
+        slots: Slots { total: count(hand.slots), busy: count(hand.busy), abandoned: count(desk.abandoned()) },
         gauges: Gauges {
             waiting: count(hand.waiting),
             jobs: count(hand.jobs),
@@ -62,13 +69,13 @@ pub fn say(identity: &Identity, sequence: u64, desk: &Desk, delay: &DelayProbe) 
                 export_jobs: count(desk.leased(QueueName::ExportJobs)),
                 download_tasks: count(desk.leased(QueueName::DownloadTasks)),
             },
-            scheduled_retries: 0,
+            scheduled_retries: count(desk.scheduled_retries(now)),
         },
-        queues: desk.tally.queues,
+        queues: desk.counters(now),
         counters: desk.tally.counters.clone(),
         oldest_enqueued_at: desk.oldest_enqueued_at(),
         last_real_message_at: desk.tally.last_message_at,
-        loop_delay: delay.report(),
+        ..PodReport::default()
     };
     Said { report, alive: count(desk.workers_alive()), started: desk.has_started(), unavailable }
 }

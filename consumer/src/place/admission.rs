@@ -54,6 +54,13 @@ impl Desk {
         self.end_if_settled(lease);
     }
 
+    /// It may be the message that makes us panic: it comes again ever later, and its queue's `maxReceiveCount` ends
+    /// that.
+    pub(super) fn admit_panicked(&mut self, lease: LeaseId, receive_count: u32) {
+        self.waiting.remove(lease);
+        self.give_back(lease, crate::fail::retry_delay(receive_count, None, fastrand::f64()));
+    }
+
     pub(super) fn admit_failed(&mut self, lease: LeaseId, fault: AwsFault) {
         let resource = if fault.resource.starts_with("queue") { Resource::Queues } else { Resource::Table };
         self.waiting.remove(lease);

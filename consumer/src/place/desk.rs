@@ -7,17 +7,18 @@ use std::{
 
 use crate::{
     config::Pool,
-    event::{Command, Event, Resource, Settlement, WorkResult, WorkerId},
+    event::{Command, Event, Resource, Settlement, WorkerId},
     fail::{
         AwsFault,
         breaker::{Allowance, Breaker},
     },
-    message::{LeaseId, QueueName, Received, Task, TaskNo},
+    message::{LeaseId, QueueName, Received, TaskNo},
     place::{
         fairness::Waiting,
         intake::{self, InHand, Polls},
         leases::Leases,
         tally::Tally,
+        workers::{Hiring, Running, Worker},
     },
 };
 
@@ -53,20 +54,6 @@ pub(super) struct Message {
     pub(super) deleting: bool,
 }
 
-#[derive(Debug)]
-pub(super) struct Running {
-    pub(super) task: Task,
-    worker: WorkerId,
-    queue: QueueName,
-    since: Instant,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Worker {
-    busy: usize,
-    pub(super) retiring: bool,
-}
-
 /// The main thread's state.
 #[derive(Debug)]
 pub struct Desk {
@@ -77,6 +64,9 @@ pub struct Desk {
     pub(super) running: HashMap<TaskNo, Running>,
     pub(super) settling: HashMap<TaskNo, (LeaseId, QueueName)>,
     pub(super) workers: BTreeMap<WorkerId, Worker>,
+    pub(super) hiring: Hiring,
+    /// Worker threads given up as stuck.
+    pub(super) abandoned: usize,
     pub(super) polls: [Polls; 2],
     pub(super) breaker: Breaker,
     pub(super) started: bool,
@@ -98,6 +88,8 @@ impl Desk {
             running: HashMap::new(),
             settling: HashMap::new(),
             workers: BTreeMap::new(),
+            hiring: Hiring::default(),
+            abandoned: 0,
             polls: [Polls::default(); 2],
             breaker: Breaker::default(),
             started: false,
@@ -107,11 +99,6 @@ impl Desk {
         }
     }
 
-    /// A worker thread is ready for tasks.
-    pub fn hire(&mut self, worker: WorkerId) {
-        self.workers.insert(worker, Worker::default());
-    }
-
     /// Takes in one event and answers what is to be done, in order.
     pub fn handle(&mut self, event: Event, now: Instant) -> Vec<Command> {
         self.take_in(event, now);
@@ -119,7 +106,7 @@ impl Desk {
         std::mem::take(&mut self.out)
     }
 
-    /// Looks after leases that are due, at [`Desk::wake_at`].
+    /// Looks after leases and workers that are due, at [`Desk::wake_at`].
     pub fn tick(&mut self, now: Instant) -> Vec<Command> {
         for lease in self.leases.expired(now) {
             self.lose(lease);
@@ -128,6 +115,7 @@ impl Desk {
             self.give_way(lease);
         }
         self.extend(now);
+        self.hire_again(now);
         self.refill(now);
         std::mem::take(&mut self.out)
     }
@@ -148,10 +136,14 @@ impl Desk {
             Event::AdmitLater { lease, delay } => self.admit_later(lease, delay),
             Event::Refused { lease } => self.refused(lease),
             Event::AdmitFailed { lease, fault } => self.admit_failed(lease, fault),
+            Event::AdmitPanicked { lease, receive_count } => self.admit_panicked(lease, receive_count),
             Event::JobLost { lease } => self.lose(lease),
             Event::Finished { no, result } => self.finished(no, result, now),
             Event::WorkerGone { worker } => self.worker_gone(worker, now),
-            Event::Settled { no, settlement, fault } => self.settled(no, &settlement, fault),
+            Event::WorkerStuck { worker } => self.worker_stuck(worker, now),
+            Event::NotHired => self.hiring.failed(now),
+            Event::Failing { resource, fault } => self.ours(resource, fault),
+            Event::Settled { no, settlement, fault } => self.settled(no, &settlement, fault, now),
             Event::Extended { sent, entries } => self.extended(sent, entries),
             Event::Deleted { lease, entry } => self.deleted(lease, &entry),
         }
@@ -249,90 +241,12 @@ impl Desk {
         (pool, InHand { slots: 1, busy, jobs: busy, ..InHand::default() })
     }
 
-    fn dispatch(&mut self, now: Instant) {
-        let most = match self.breaker.allowance() {
-            Allowance::Full => usize::MAX,
-            Allowance::One => 1,
-            Allowance::Nothing => 0,
-        };
-        while self.running.len() < most {
-            let Some(worker) = self.free_worker() else { return };
-            let Some(task) = self.waiting.pop() else { return };
-            self.start(worker, task, now);
-        }
-    }
-
-    fn free_worker(&self) -> Option<WorkerId> {
-        let places = self.rules.pool.tasks_per_worker;
-        let free = self.workers.iter().filter(|(_, worker)| !worker.retiring && worker.busy < places);
-        free.min_by_key(|(_, worker)| worker.busy).map(|(id, _)| *id)
-    }
-
-    fn start(&mut self, worker: WorkerId, task: Task, now: Instant) {
-        if let Some(worker) = self.workers.get_mut(&worker) {
-            worker.busy += 1;
-        }
-        if let Some(message) = self.messages.get_mut(&task.lease) {
-            message.started = true;
-        }
-        let queue = self.queue_of(task.lease);
-        self.running.insert(task.no, Running { task: task.clone(), worker, queue, since: now });
-        self.out.push(Command::Start { worker, task });
-    }
-
-    fn finished(&mut self, no: TaskNo, result: WorkResult, now: Instant) {
-        let Some(Running { task, worker, queue, since }) = self.running.remove(&no) else { return };
-        self.leave_slot(worker, matches!(result, WorkResult::Panicked));
-        self.tally.finished(queue, &result, now.duration_since(since));
-        match self.messages.get_mut(&task.lease) {
-            Some(message) => message.unstored -= 1,
-            // The lease is lost: what is stored is recorded all the same, anything else is the next delivery's.
-            None if !matches!(result, WorkResult::Stored { .. }) => {
-                if let WorkResult::Cancelled { claimed: Some(claimed) } = result {
-                    self.out.push(Command::GiveBack { task, claimed });
-                }
-                return self.tally.settled(queue, &Settlement::Fenced);
-            }
-            None => {}
-        }
-        if let WorkResult::Faulted { fault: crate::fail::TaskFault::Ours(fault), .. } = &result {
-            let resource =
-                if fault.resource.starts_with("table") { Resource::Table } else { Resource::Bucket };
-            self.ours(resource, fault.clone());
-        }
-        self.settling.insert(no, (task.lease, queue));
-        self.out.push(Command::Settle { task, result });
-    }
-
-    /// A worker on which a task panicked takes no more; when its siblings are through, it is replaced.
-    fn leave_slot(&mut self, id: WorkerId, panicked: bool) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
-        worker.busy -= 1;
-        worker.retiring |= panicked;
-        if worker.retiring && worker.busy == 0 {
-            self.workers.remove(&id);
-            self.tally.counters.workers_restarted += 1;
-            self.out.push(Command::Renew(id));
-        }
-    }
-
-    /// A thread ended under its tasks: they fail as if they had panicked.
-    fn worker_gone(&mut self, id: WorkerId, now: Instant) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
-        worker.retiring = true;
-        let lost: Vec<_> = self.running.iter().filter(|(_, r)| r.worker == id).map(|(no, _)| *no).collect();
-        if lost.is_empty() {
-            worker.busy += 1;
-            self.leave_slot(id, true);
-        }
-        for no in lost {
-            self.finished(no, WorkResult::Panicked, now);
-        }
-    }
-
-    fn settled(&mut self, no: TaskNo, settlement: &Settlement, fault: Option<AwsFault>) {
+    fn settled(&mut self, no: TaskNo, settlement: &Settlement, fault: Option<AwsFault>, now: Instant) {
         let Some((lease, queue)) = self.settling.remove(&no) else { return };
         self.tally.settled(queue, settlement);
+        if let Settlement::Retry(delay) | Settlement::Resent(delay) = settlement {
+            self.tally.put_off(now + *delay, now);
+        }
         match fault {
             Some(fault) => self.ours(Resource::Table, fault),
             None if settlement.came_through() => self.breaker.succeeded(),
@@ -343,7 +257,8 @@ impl Desk {
         match settlement {
             Settlement::Retry(delay) | Settlement::Returned(delay) => self.give_back(lease, *delay),
             Settlement::Fenced => message.keep = true,
-            Settlement::Done { .. } | Settlement::Failed | Settlement::HandedOver { .. } => {}
+            Settlement::Done { .. } | Settlement::Failed | Settlement::HandedOver | Settlement::Resent(_) => {
+            }
         }
         self.end_if_settled(lease);
     }

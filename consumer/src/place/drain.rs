@@ -11,12 +11,16 @@ use crate::{
 impl Desk {
     /// Stops the intake and gives back what has not started.
     pub fn drain(&mut self) -> Vec<Command> {
+        self.begin_drain();
+        std::mem::take(&mut self.out)
+    }
+
+    pub(super) fn begin_drain(&mut self) {
         self.draining = true;
         let leases: Vec<_> = self.messages.keys().copied().collect();
         for lease in leases {
             self.give_way(lease);
         }
-        std::mem::take(&mut self.out)
     }
 
     /// Stops what runs, and what is sent again and again: the time to finish it is over.

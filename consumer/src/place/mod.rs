@@ -16,5 +16,6 @@ pub mod tally;
 #[cfg(test)]
 mod tests;
 mod view;
+pub mod workers;
 
 pub use desk::Desk;

@@ -1,12 +1,16 @@
 //! Counts, for the pod report.
 
-use std::time::Duration;
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    time::{Duration, Instant},
+};
 
 use exportpool_contract::report::{ByQueue, Counters, QueueCounters};
 
 use crate::{
     event::{Settlement, WorkResult},
-    fail::{AwsFault, TaskFault},
+    fail::{AwsFault, Reason, TaskFault},
     message::QueueName,
 };
 
@@ -20,15 +24,14 @@ pub struct Tally {
     /// When the last message came in, in milliseconds since the Unix epoch.
     pub last_message_at: Option<u64>,
     service: Option<Duration>,
+    /// When attempts that were put off are due, the next one first.
+    retries: BinaryHeap<Reverse<Instant>>,
 }
 
 impl Tally {
     /// A queue's counters.
     pub fn queue(&mut self, queue: QueueName) -> &mut QueueCounters {
-        match queue {
-            QueueName::ExportJobs => &mut self.queues.export_jobs,
-            QueueName::DownloadTasks => &mut self.queues.download_tasks,
-        }
+        of(&mut self.queues, queue)
     }
 
     /// Mean time of a task on its slot, the recent ones weighing more.
@@ -46,9 +49,9 @@ impl Tally {
         match result {
             // Counted where it trips the breaker.
             WorkResult::Faulted { fault: TaskFault::Ours(_), .. } => {}
-            WorkResult::Faulted { fault, .. } => {
-                *self.counters.source_errors.entry(fault.reason().into()).or_default() += 1;
-            }
+            WorkResult::Faulted { fault, .. } => self.source_error(fault.reason()),
+            WorkResult::Panicked => self.source_error(Reason::Panicked.as_str()),
+            WorkResult::Stuck => self.source_error(Reason::Stuck.as_str()),
             _ => {}
         }
     }
@@ -60,9 +63,29 @@ impl Tally {
         self.counters.dead_lettered += u64::from(given_up);
     }
 
+    /// Words are those of [`Reason`] and of [`TaskFault`]: the map is bounded by them.
+    fn source_error(&mut self, word: &'static str) {
+        *self.counters.source_errors.entry(word.into()).or_default() += 1;
+    }
+
     /// AWS failed us.
     pub fn aws_error(&mut self, fault: &AwsFault) {
         *self.counters.aws_errors.entry(fault.kind.reason().into()).or_default() += 1;
+    }
+
+    /// A task waits on a queue for its next attempt.
+    pub fn put_off(&mut self, until: Instant, now: Instant) {
+        // At most 900 s of them: SQS delays no longer.
+        while self.retries.peek().is_some_and(|Reverse(due)| *due <= now) {
+            self.retries.pop();
+        }
+        self.retries.push(Reverse(until));
+    }
+
+    /// Tasks that wait on a queue for their next attempt, as far as this instance put them there.
+    #[must_use]
+    pub fn scheduled_retries(&self, now: Instant) -> usize {
+        self.retries.iter().filter(|Reverse(due)| *due > now).count()
     }
 
     /// A task is settled.
@@ -71,8 +94,8 @@ impl Tally {
         match settlement {
             Settlement::Done { .. } => settled.done += 1,
             Settlement::Failed => settled.failed += 1,
-            Settlement::HandedOver { started: true } | Settlement::Retry(_) => settled.retried += 1,
-            Settlement::HandedOver { started: false } => self.counters.handed_over += 1,
+            Settlement::Resent(_) | Settlement::Retry(_) => settled.retried += 1,
+            Settlement::HandedOver => self.counters.handed_over += 1,
             Settlement::Returned(_) => settled.returned += 1,
             Settlement::Fenced => settled.fenced += 1,
         }
@@ -87,6 +110,13 @@ impl Tally {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(super) fn of(queues: &mut ByQueue<QueueCounters>, queue: QueueName) -> &mut QueueCounters {
+    match queue {
+        QueueName::ExportJobs => &mut queues.export_jobs,
+        QueueName::DownloadTasks => &mut queues.download_tasks,
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -2,11 +2,14 @@
 
 use std::time::Instant;
 
+use exportpool_contract::report::{ByQueue, QueueCounters};
+
 use crate::{
     message::QueueName,
     place::{
         desk::{Desk, Message},
         intake::InHand,
+        tally,
     },
 };
 
@@ -14,7 +17,7 @@ impl Desk {
     /// When [`Desk::tick`] is next needed.
     #[must_use]
     pub fn wake_at(&self) -> Option<Instant> {
-        self.leases.wake_at()
+        self.leases.wake_at().into_iter().chain(self.hiring.at()).min()
     }
 
     /// What is unavailable, in words.
@@ -39,6 +42,23 @@ impl Desk {
     #[must_use]
     pub fn unlisted(&self) -> usize {
         self.messages.values().filter(|m| m.queue == QueueName::ExportJobs && m.open).count()
+    }
+
+    /// Counters by queue; the time of tasks that run counts as far as it is spent.
+    #[must_use]
+    pub fn counters(&self, now: Instant) -> ByQueue<QueueCounters> {
+        let mut queues = self.tally.queues;
+        for running in self.running.values() {
+            let spent = now.saturating_duration_since(running.since);
+            tally::of(&mut queues, running.queue).busy_slot_millis += tally::millis(spent);
+        }
+        queues
+    }
+
+    /// Tasks that wait on a queue for another attempt, sent by this instance and not yet due.
+    #[must_use]
+    pub fn scheduled_retries(&self, now: Instant) -> usize {
+        self.tally.scheduled_retries(now)
     }
 
     /// When the oldest work in hand was first put on a queue, in milliseconds since the Unix epoch.

@@ -133,12 +133,12 @@ impl Outlets {
     }
 }
 
-/// Looks at both queues until they answer.
+/// Looks at both queues and their dead-letter queues until all are there.
 async fn look<Q: Queue>(queue: Rc<Q>, after: Duration, events: mpsc::UnboundedSender<Event>) {
     until_reachable(Resource::Queues, after, &events, async || {
         for name in QueueName::ALL {
             let facts = queue.look(name).await?;
-            warn_of_redrive(name, facts.max_receive_count, facts.has_dead_letters);
+            warn_of_redrive(name, facts.max_receive_count);
         }
         Ok(())
     })
@@ -146,7 +146,7 @@ async fn look<Q: Queue>(queue: Rc<Q>, after: Duration, events: mpsc::UnboundedSe
 }
 
 /// `maxReceiveCount` is a net for crashes, not the retry policy: attempts are counted in the ledger.
-fn warn_of_redrive(queue: QueueName, max_receive_count: Option<u32>, has_dead_letters: bool) {
+fn warn_of_redrive(queue: QueueName, max_receive_count: Option<u32>) {
     const LEAST: u32 = 20;
     let queue = queue.as_str();
     match max_receive_count {
@@ -155,11 +155,11 @@ fn warn_of_redrive(queue: QueueName, max_receive_count: Option<u32>, has_dead_le
             max_receive_count = count,
             "maxReceiveCount is low: messages may reach the dead-letter queue by restarts alone; 100 is advised"
         ),
-        None if !has_dead_letters => tracing::warn!(
+        None => tracing::warn!(
             queue,
-            "no dead-letter queue: set a RedrivePolicy, or messages that cannot succeed stay on the queue"
+            "no RedrivePolicy: a message that always ends this process comes again for ever; maxReceiveCount 100 is advised"
         ),
-        _ => {}
+        Some(_) => {}
     }
 }
 

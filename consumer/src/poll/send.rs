@@ -39,8 +39,16 @@ pub(super) async fn send<Q: Queue + 'static>(queue: Rc<Q>, items: mpsc::Unbounde
 async fn send_part<Q: Queue>(queue: &Q, to: Outbox, part: Vec<Send>) {
     let (messages, answers): (Vec<_>, Vec<_>) =
         part.into_iter().map(|(_, message, answer)| (message, answer)).unzip();
-    let result = queue.send(to, &messages).await;
-    for (answer, entry) in each(result, answers) {
+    let entries = match queue.send(to, &messages).await {
+        Ok(entries) => entries,
+        Err(fault) => {
+            for answer in answers {
+                let _ = answer.send(Err(fault.clone().into()));
+            }
+            return;
+        }
+    };
+    for (answer, entry) in each(Ok(entries), answers) {
         let _ = answer.send(match entry {
             Entry::Accepted => Ok(()),
             Entry::Refused(why) => Err(SendFault::Refused(why)),
@@ -56,7 +64,7 @@ fn resource(to: Outbox) -> String {
     match to {
         Outbox::ExportJobs => "queue export-jobs".into(),
         Outbox::DownloadTasks => "queue download-tasks".into(),
-        Outbox::DeadLetters(of) => format!("queue for dead letters of {}", of.as_str()),
+        Outbox::DeadLetters(of) => format!("queue of dead letters of {}", of.as_str()),
     }
 }
 

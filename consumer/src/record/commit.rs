@@ -33,7 +33,7 @@ struct Entry {
 /// Commits settled tasks.
 pub(crate) struct Committer<L> {
     ledger: Rc<L>,
-    lines: Rc<RefCell<HashMap<Shard, VecDeque<Entry>>>>,
+    lines: Lines,
 }
 
 impl<L: Ledger + 'static> Committer<L> {
@@ -66,13 +66,29 @@ impl<L: Ledger + 'static> Committer<L> {
     }
 }
 
-async fn drain<L: Ledger>(ledger: Rc<L>, lines: Rc<RefCell<HashMap<Shard, VecDeque<Entry>>>>, shard: Shard) {
+type Lines = Rc<RefCell<HashMap<Shard, VecDeque<Entry>>>>;
+
+async fn drain<L: Ledger>(ledger: Rc<L>, lines: Lines, shard: Shard) {
+    let line = Line { lines, shard };
     loop {
-        let batch = take_batch(&mut lines.borrow_mut(), &shard);
+        let batch = take_batch(&mut line.lines.borrow_mut(), &line.shard);
         if batch.is_empty() {
             return;
         }
-        commit_batch(&*ledger, &shard, batch).await;
+        commit_batch(&*ledger, &line.shard, batch).await;
+    }
+}
+
+/// Somebody works on a shard's line. Should that end in a panic, the line is given up with what waits in it: the next
+/// task begins a new one.
+struct Line {
+    lines: Lines,
+    shard: Shard,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.lines.borrow_mut().remove(&self.shard);
     }
 }
 

@@ -6,17 +6,18 @@ pub mod commit;
 mod orders;
 pub mod settle;
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
+use std::{cell::RefCell, collections::HashMap, panic::AssertUnwindSafe, rc::Rc, time::Duration};
 
+use futures_util::FutureExt;
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    event::{Event, Resource, WorkResult},
+    event::{Event, Resource, Settlement, WorkResult},
     fail::look::until_reachable,
     message::{Task, TaskNo},
     poll::Link,
-    ports::{Claimed, Ledger, ObjectStore},
+    ports::{Ledger, ObjectStore},
 };
 use commit::Committer;
 use settle::Settler;
@@ -26,9 +27,18 @@ use settle::Settler;
 pub(crate) enum RecordCommand {
     Settle(Task, WorkResult),
     HandOver(Task),
-    GiveBack(Task, Claimed),
+    GiveBack(Task),
     Cancel(TaskNo),
     Look(Resource, Duration),
+}
+
+/// What the record thread goes by.
+#[derive(Debug, Clone)]
+pub(crate) struct RecordRules {
+    /// Starts of a task before it is given up.
+    pub(crate) max_attempts: u32,
+    /// The consumer, in the tokens of its claims.
+    pub(crate) instance: String,
 }
 
 /// Runs the record thread until its line is closed and everything is settled.
@@ -36,13 +46,14 @@ pub(crate) async fn run<S: ObjectStore + 'static, L: Ledger + 'static>(
     store: S,
     ledger: L,
     link: Link,
-    max_attempts: u32,
+    rules: RecordRules,
     mut commands: mpsc::UnboundedReceiver<RecordCommand>,
     events: mpsc::UnboundedSender<Event>,
 ) {
     let (store, ledger) = (Rc::new(store), Rc::new(ledger));
     let committer = Committer::new(Rc::clone(&ledger));
-    let settler = Rc::new(Settler { committer, ledger: Rc::clone(&ledger), link, max_attempts });
+    let settler =
+        Rc::new(Settler { committer, ledger: Rc::clone(&ledger), link, rules, events: events.clone() });
     let cancels: Rc<RefCell<HashMap<TaskNo, CancellationToken>>> = Rc::default();
     let mut under_way = JoinSet::new();
     while let Some(command) = commands.recv().await {
@@ -56,9 +67,9 @@ pub(crate) async fn run<S: ObjectStore + 'static, L: Ledger + 'static>(
                 let (store, ledger, events) = (Rc::clone(&store), Rc::clone(&ledger), events.clone());
                 under_way.spawn_local(look(resource, after, store, ledger, events));
             }
-            RecordCommand::GiveBack(task, claimed) => {
+            RecordCommand::GiveBack(task) => {
                 let settler = Rc::clone(&settler);
-                under_way.spawn_local(async move { settler.give_back(&task, &claimed).await });
+                under_way.spawn_local(async move { settler.give_back(&task).await });
             }
             RecordCommand::Settle(task, result) => {
                 let (settler, events, cancels) = (Rc::clone(&settler), events.clone(), Rc::clone(&cancels));
@@ -86,7 +97,12 @@ async fn settling(
 ) {
     let cancel = CancellationToken::new();
     cancels.borrow_mut().insert(task.no, cancel.clone());
-    let settle::Settled { settlement, fault } = how(&task, &cancel).await;
+    // A panic is this task's alone. What was written before it stands, and the next delivery does the rest.
+    let settled = AssertUnwindSafe(how(&task, &cancel)).catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!(job = %task.job, task = %task.id(), "settling a task panicked: its message comes again");
+        Settlement::Fenced.into()
+    });
+    let settle::Settled { settlement, fault } = settled;
     cancels.borrow_mut().remove(&task.no);
     let _ = events.send(Event::Settled { no: task.no, settlement, fault });
 }

@@ -3,13 +3,16 @@
 
 use std::{rc::Rc, time::Duration};
 
-use tokio::time;
+use tokio::{sync::mpsc, time};
 use tokio_util::sync::CancellationToken;
 
-use super::commit::{Committer, patiently};
+use super::{
+    RecordRules,
+    commit::{Committer, patiently},
+};
 use crate::{
-    event::{Settlement, WorkResult},
-    fail::{AwsFault, Reason, TaskFault, dead_letter, fault_delay, retry_delay},
+    event::{Event, Resource, Settlement, WorkResult},
+    fail::{AwsFault, AwsKind, Reason, TaskFault, dead_letter, fault_delay, retry_delay},
     message::{Carrier, QueueName, Stored, Task},
     observe::log::{Line, tell},
     poll::{Link, SendFault},
@@ -24,7 +27,8 @@ pub(crate) struct Settler<L> {
     pub(crate) committer: Committer<L>,
     pub(crate) ledger: Rc<L>,
     pub(crate) link: Link,
-    pub(crate) max_attempts: u32,
+    pub(crate) rules: RecordRules,
+    pub(crate) events: mpsc::UnboundedSender<Event>,
 }
 
 /// How a task was settled, and a fault of ours that was met on the way.
@@ -53,9 +57,15 @@ impl<L: Ledger + 'static> Settler<L> {
                 self.done(task, claimed, object, service).await
             }
             WorkResult::AlreadyDone => self.done_before(task).await,
-            WorkResult::Cancelled { claimed } => self.stopped(task, claimed, Duration::ZERO, cancel).await,
+            WorkResult::Cancelled { claimed } => {
+                self.stopped(task, claimed.as_ref(), true, Duration::ZERO, cancel).await
+            }
             WorkResult::Panicked => {
                 let fault = TaskFault::retry(Reason::Panicked, "the worker panicked");
+                self.faulted(task, None, fault, cancel).await
+            }
+            WorkResult::Stuck => {
+                let fault = TaskFault::retry(Reason::Stuck, "the worker's thread was stuck");
                 self.faulted(task, None, fault, cancel).await
             }
             WorkResult::Faulted { claimed, fault } => self.faulted(task, claimed, fault, cancel).await,
@@ -68,14 +78,17 @@ impl<L: Ledger + 'static> Settler<L> {
     pub(crate) async fn hand_over(&self, task: &Task, cancel: &CancellationToken) -> Settled {
         let sent =
             self.send(Outbox::DownloadTasks, dead_letter::hand_over(task, 0, Duration::ZERO), cancel).await;
-        if sent { Settlement::HandedOver { started: false }.into() } else { Settlement::Fenced.into() }
+        if sent { Settlement::HandedOver.into() } else { Settlement::Fenced.into() }
     }
 
     async fn done(&self, task: &Task, claimed: Claimed, object: Stored, service: Duration) -> Settled {
         let bytes = if object.adopted { 0 } else { object.bytes };
         let ending = Ending::Done { object, service };
+        let stored_at = time::Instant::now();
         match self.committer.commit(&task.job, Settling { task: task.id().clone(), claimed, ending }).await {
-            Ok(Recorded::Accepted | Recorded::DoneBefore) => Settlement::Done { bytes, service }.into(),
+            Ok(Recorded::Accepted | Recorded::DoneBefore) => {
+                Settlement::Done { bytes, service: service + stored_at.elapsed() }.into()
+            }
             Ok(Recorded::Fenced) => Settlement::Fenced.into(),
             // The object stands there: the next delivery adopts it.
             Err(fault) => Settled { settlement: self.leave(task), fault: Some(fault) },
@@ -108,13 +121,18 @@ impl<L: Ledger + 'static> Settler<L> {
             TaskFault::Final { reason, detail } => self.fail(task, claimed, reason, &detail, cancel).await,
             TaskFault::Retry { reason, detail, after } => {
                 let attempts = claimed.as_ref().map_or(0, |claimed| claimed.attempts);
-                if attempts >= self.max_attempts {
-                    let detail = format!("{detail} (attempt {attempts} of {})", self.max_attempts);
+                if attempts >= self.rules.max_attempts {
+                    let detail = format!("{detail} (attempt {attempts} of {})", self.rules.max_attempts);
                     return self.fail(task, claimed, reason, &detail, cancel).await;
                 }
                 self.retry(task, attempts, retry_delay(attempts, after, fastrand::f64()), cancel).await
             }
-            TaskFault::Ours(_) => self.stopped(task, claimed, fault_delay(fastrand::f64()), cancel).await,
+            TaskFault::Ours(fault) => {
+                // A claim that was refused is not there; one that was not answered may be.
+                let may_stand = matches!(fault.kind, AwsKind::Unreachable | AwsKind::Failed);
+                let delay = fault_delay(fastrand::f64());
+                self.stopped(task, claimed.as_ref(), may_stand, delay, cancel).await
+            }
             TaskFault::Fenced => Settlement::Fenced.into(),
         }
     }
@@ -156,34 +174,41 @@ impl<L: Ledger + 'static> Settler<L> {
         }
         let sent =
             self.send(Outbox::DownloadTasks, dead_letter::hand_over(task, attempts, delay), cancel).await;
-        if sent { Settlement::HandedOver { started: true }.into() } else { Settlement::Fenced.into() }
+        if sent { Settlement::Resent(delay).into() } else { Settlement::Fenced.into() }
     }
 
-    /// Stopped by us, or by a fault of ours: the attempt does not count.
+    /// Stopped by us, or by a fault of ours: the attempt does not count, also when all that is known is that its
+    /// claim may stand.
     async fn stopped(
         &self,
         task: &Task,
-        claimed: Option<Claimed>,
+        claimed: Option<&Claimed>,
+        may_stand: bool,
         delay: Duration,
         cancel: &CancellationToken,
     ) -> Settled {
-        let mut attempts = 0;
-        if let Some(claimed) = claimed {
-            attempts = claimed.attempts.saturating_sub(1);
-            self.give_back(task, &claimed).await;
+        let attempts = claimed.map_or(0, |claimed| claimed.attempts.saturating_sub(1));
+        if claimed.is_some() || may_stand {
+            tokio::select! {
+                () = self.give_back(task) => {}
+                () = cancel.cancelled() => {}
+            }
         }
         if task.carrier == Carrier::Message {
             return Settlement::Returned(delay).into();
         }
         let sent =
             self.send(Outbox::DownloadTasks, dead_letter::hand_over(task, attempts, delay), cancel).await;
-        if sent { Settlement::HandedOver { started: true }.into() } else { Settlement::Fenced.into() }
+        if sent { Settlement::Resent(delay).into() } else { Settlement::Fenced.into() }
     }
 
-    /// Takes back an attempt that was not the task's fault.
-    pub(crate) async fn give_back(&self, task: &Task, claimed: &Claimed) {
-        if let Err(fault) = self.ledger.give_back(&task.job, task.id(), claimed.epoch).await {
-            tracing::debug!(%fault, "an attempt was not given back");
+    /// Takes back an attempt that was not the task's fault. It is named by its claim's token, so that asking again
+    /// takes back no second one.
+    pub(crate) async fn give_back(&self, task: &Task) {
+        let token = task.claim_token(&self.rules.instance);
+        let given = patiently(async || self.ledger.give_back(&task.job, task.id(), &token).await).await;
+        if let Err(fault) = given {
+            tracing::warn!(job = %task.job, task = %task.id(), %fault, "an attempt was not given back: it counts");
         }
     }
 
@@ -200,7 +225,10 @@ impl<L: Ledger + 'static> Settler<L> {
                     );
                     return false;
                 }
-                Err(SendFault::Aws(fault)) => tracing::warn!(?to, %fault, "a message is not sent yet"),
+                Err(SendFault::Aws(fault)) => {
+                    tracing::warn!(?to, %fault, "a message is not sent yet");
+                    let _ = self.events.send(Event::Failing { resource: Resource::Queues, fault });
+                }
             }
             tokio::select! {
                 () = cancel.cancelled() => return false,

@@ -11,23 +11,25 @@ mod threads;
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use tokio::{sync::mpsc, time};
 
 use crate::{
     admit::{Admission, AdmitCommand},
     config::{Config, Pool},
-    event::{Command, Event, Resource, WorkerId},
+    event::{Cause, Command, Event, Resource, WorkerId},
     observe::{
         board::{Board, Loop},
-        loop_delay::DelayProbe,
+        loop_delay::Rung,
         report::{self, Identity},
     },
-    place::{Desk, desk::Rules},
+    place::{Desk, desk::Rules, workers::MAX_ABANDONED},
     poll::{Link, LinkCommand},
     ports::Ports,
     record::RecordCommand,
-    work::{fetch::credentials::Credentials, pool::Crew, task::TaskRules, worker::on_this_thread},
+    work::{
+        fetch::credentials::Credentials, pool::Crew, task::TaskRules, watchdog::beat_every,
+        worker::on_this_thread,
+    },
 };
 use threads::{start_admit, start_link, start_observe, start_record, worker_main};
 
@@ -44,6 +46,8 @@ pub struct Settings {
     pub memory_budget: u64,
     /// For Export APIs.
     pub credentials: Credentials,
+    /// A worker thread whose runtime has not moved for this long is given up and replaced.
+    pub stuck_after: Duration,
     /// What workers go by.
     pub task: TaskRules,
 }
@@ -56,6 +60,7 @@ impl From<&Config> for Settings {
             grace: config.grace,
             memory_budget: config.memory_budget,
             credentials: Credentials::new(config.credentials_dir.clone()),
+            stuck_after: STUCK_AFTER,
             task: TaskRules {
                 prefix: config.prefix.clone(),
                 timeout: config.task_timeout,
@@ -66,6 +71,8 @@ impl From<&Config> for Settings {
     }
 }
 
+/// A task that computes for so long without a pause has a bug, or its thread is gone.
+const STUCK_AFTER: Duration = Duration::from_secs(10);
 /// At this much before the end of the grace period, running work is cancelled.
 const CANCEL_BEFORE: Duration = Duration::from_secs(10);
 /// From then on, this often: what was cancelled may be kept from being handed over.
@@ -73,10 +80,17 @@ const CANCEL_AGAIN: Duration = Duration::from_secs(1);
 /// How often the board is told how main is.
 const SAY_EVERY: Duration = Duration::from_millis(100);
 
-/// Runs a consumer until `stop` resolves and everything in hand is settled or given back.
+/// So many worker threads were stuck that the consumer ended, for another process to begin anew. What it had in hand
+/// is settled or given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} worker threads were stuck and had to be given up ({MAX_ABANDONED} are borne)")]
+pub struct TooManyStuck(pub usize);
+
+/// Runs a consumer until `stop` resolves, or too many of its threads are stuck, and everything in hand is settled or
+/// given back.
 ///
 /// # Errors
-/// When a thread or a runtime cannot be made.
+/// When a thread or a runtime cannot be made, when the grace period is over before the end, and [`TooManyStuck`].
 pub fn run<P: Ports>(
     ports: &P,
     settings: &Settings,
@@ -88,10 +102,10 @@ pub fn run<P: Ports>(
     let (events, incoming) = mpsc::unbounded_channel();
     let (link, link_thread) = start_link(ports, settings, &events, &board)?;
     let (admit, admit_thread) = start_admit(ports, settings, link.clone(), &events)?;
-    let (record, record_thread) = start_record(ports, settings, link.clone(), &events)?;
-    let (ringer, bell) = mpsc::channel(1);
-    let (stop_observing, observe_thread) = start_observe(listener, board.clone(), ringer)?;
-    let crew = Crew::new(worker_main(ports.clone(), settings, &events), events.clone());
+    let (record, record_thread) = start_record(ports, settings, &identity.instance, link.clone(), &events)?;
+    let (stop_observing, observe_thread) = start_observe(listener, board.clone())?;
+    let workers = worker_main(ports.clone(), settings, &identity.instance, &events, &board);
+    let crew = Crew::new(workers, events.clone());
     drop(events);
     let mut main = Main {
         desk: Desk::new(Rules { pool: settings.pool, visibility: settings.visibility }),
@@ -101,21 +115,25 @@ pub fn run<P: Ports>(
         board,
         sequence: 0,
     };
-    main.open(settings.pool.workers)?;
+    main.open(settings.pool.workers);
     let mut ended = Ended::Settled;
-    on_this_thread(async { ended = main.turn(incoming, bell, stop, settings.grace).await })?;
+    on_this_thread(async { ended = main.turn(incoming, stop, settings).await })?;
     if ended == Ended::Overdue {
         // Threads that wait for something that does not answer are not waited for.
         anyhow::bail!("the grace period is over: what is still in hand becomes visible again by itself");
     }
-    let Main { crew, outlets, .. } = main;
+    let Main { crew, outlets, desk, .. } = main;
     crew.disband();
     drop(outlets);
     for thread in [admit_thread, record_thread, link_thread] {
         thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?;
     }
     let _ = stop_observing.send(());
-    observe_thread.join().map_err(|_| anyhow::anyhow!("the HTTP thread panicked"))
+    observe_thread.join().map_err(|_| anyhow::anyhow!("the HTTP thread panicked"))?;
+    if desk.too_many_abandoned() {
+        return Err(TooManyStuck(desk.abandoned()).into());
+    }
+    Ok(())
 }
 
 /// How the main loop ended.
@@ -143,37 +161,31 @@ struct Main {
 }
 
 impl Main {
-    fn open(&mut self, workers: usize) -> anyhow::Result<()> {
+    fn open(&mut self, workers: usize) {
         for _ in 0..workers {
-            let worker = self.crew.hire().context("a worker thread cannot be started")?;
-            self.desk.hire(worker);
+            self.hire();
         }
         for resource in Resource::ALL {
             self.look(resource, Duration::ZERO);
         }
-        Ok(())
     }
 
     /// The main loop: it ends when, after the signal to stop, nothing is in hand any more.
     async fn turn(
         &mut self,
         mut incoming: mpsc::UnboundedReceiver<Event>,
-        mut bell: mpsc::Receiver<Instant>,
         stop: impl Future<Output = ()>,
-        grace: Duration,
+        settings: &Settings,
     ) -> Ended {
         let mut stop = std::pin::pin!(stop);
-        let mut probe = DelayProbe::default();
-        let mut say_at = now();
-        let (mut cancel_at, mut end_at) = (None, None);
+        let mut bell = self.board.belfry().hang(Rung::Main);
+        let (mut say_at, mut look_at) = (now(), now());
+        let mut ending: Option<Ending> = None;
         while !(self.desk.is_draining() && self.desk.is_empty()) {
             let tick_at = self.desk.wake_at().unwrap_or_else(|| now() + Duration::from_secs(1));
             tokio::select! {
                 Some(event) = incoming.recv() => self.take(event),
                 () = &mut stop, if !self.desk.is_draining() => {
-                    tracing::info!("stopping: nothing new is taken, what has started finishes");
-                    cancel_at = Some(now() + grace.saturating_sub(CANCEL_BEFORE));
-                    end_at = Some(now() + grace);
                     let commands = self.desk.drain();
                     self.carry_out(commands);
                 }
@@ -181,23 +193,37 @@ impl Main {
                     let commands = self.desk.tick(now());
                     self.carry_out(commands);
                 }
-                Some(rung) = bell.recv() => probe.hear(rung, Instant::now()),
-                () = until_some(end_at) => return Ended::Overdue,
-                () = until_some(cancel_at) => {
+                () = until(look_at) => {
+                    look_at = now() + beat_every(settings.stuck_after);
+                    self.look_after_workers();
+                }
+                Some(rung) = bell.rung() => bell.hear(rung, Instant::now()),
+                () = until_some(ending.map(|ending| ending.end_at)) => return Ended::Overdue,
+                () = until_some(ending.map(|ending| ending.cancel_at)) => {
                     tracing::warn!("the grace period is nearly over: what is in hand is cancelled and given back");
-                    cancel_at = Some(now() + CANCEL_AGAIN);
+                    ending = ending.map(Ending::cancelled);
                     let commands = self.desk.cancel_all();
                     self.carry_out(commands);
                 }
             }
+            if self.desk.is_draining() && ending.is_none() {
+                tracing::info!("stopping: nothing new is taken, what has started finishes");
+                ending = Some(Ending::begun(settings.grace));
+            }
             self.board.beat(Loop::Main, now());
             if now() >= say_at {
-                self.say(&probe);
+                self.say();
                 say_at = now() + SAY_EVERY;
             }
         }
-        self.say(&probe);
+        self.say();
         Ended::Settled
+    }
+
+    fn look_after_workers(&mut self) {
+        for worker in self.crew.look() {
+            self.take(Event::WorkerStuck { worker });
+        }
     }
 
     fn take(&mut self, event: Event) {
@@ -208,9 +234,9 @@ impl Main {
         self.carry_out(commands);
     }
 
-    fn say(&mut self, probe: &DelayProbe) {
+    fn say(&mut self) {
         self.sequence += 1;
-        self.board.say(report::say(&self.identity, self.sequence, &self.desk, probe));
+        self.board.say(report::say(&self.identity, self.sequence, &self.desk, now()));
     }
 
     fn carry_out(&mut self, commands: Vec<Command>) {
@@ -240,8 +266,8 @@ impl Main {
             Command::Settle { task, result } => {
                 let _ = record.send(RecordCommand::Settle(task, result));
             }
-            Command::GiveBack { task, claimed } => {
-                let _ = record.send(RecordCommand::GiveBack(task, claimed));
+            Command::GiveBack(task) => {
+                let _ = record.send(RecordCommand::GiveBack(task));
             }
             Command::HandOver(task) => {
                 let _ = record.send(RecordCommand::HandOver(task));
@@ -252,7 +278,8 @@ impl Main {
                 let _ = record.send(RecordCommand::Cancel(no));
             }
             Command::Look(resource, after) => self.look(resource, after),
-            Command::Renew(worker) => self.renew(worker),
+            Command::LetGo(worker, cause) => self.let_go(worker, cause),
+            Command::Hire => self.hire(),
         }
     }
 
@@ -265,15 +292,36 @@ impl Main {
         }
     }
 
-    fn renew(&mut self, worker: WorkerId) {
-        tracing::warn!(worker = worker.0, "a worker is replaced: a task on it panicked");
-        self.crew.dismiss(worker);
+    fn let_go(&mut self, worker: WorkerId, cause: Cause) {
+        tracing::warn!(worker = worker.0, cause = cause.as_str(), "a worker is replaced");
+        self.crew.let_go(worker, cause);
+    }
+
+    fn hire(&mut self) {
         match self.crew.hire() {
-            Ok(replacement) => self.desk.hire(replacement),
+            Ok(worker) => self.desk.hire(worker),
             Err(error) => {
-                tracing::error!(%error, "a worker thread cannot be started: the pool is smaller by one");
+                tracing::error!(%error, "a worker thread cannot be started: tried again after a pause");
+                self.take(Event::NotHired);
             }
         }
+    }
+}
+
+/// When a drain has to be over.
+#[derive(Debug, Clone, Copy)]
+struct Ending {
+    cancel_at: Instant,
+    end_at: Instant,
+}
+
+impl Ending {
+    fn begun(grace: Duration) -> Self {
+        Self { cancel_at: now() + grace.saturating_sub(CANCEL_BEFORE), end_at: now() + grace }
+    }
+
+    fn cancelled(self) -> Self {
+        Self { cancel_at: now() + CANCEL_AGAIN, ..self }
     }
 }
 

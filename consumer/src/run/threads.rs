@@ -22,15 +22,16 @@ use crate::{
     observe::{
         board::{Board, Loop},
         http,
-        loop_delay::ring,
+        loop_delay::Rung,
     },
     poll::{self, Link},
     ports::Ports,
-    record::{self, RecordCommand},
+    record::{self, RecordCommand, RecordRules},
     work::{
         budget::Budget,
         pool::WorkerMain,
         task::Bench,
+        watchdog::{Watched, beat_every},
         worker::{self, on_this_thread},
     },
 };
@@ -104,13 +105,15 @@ pub(super) fn start_admit<P: Ports>(
 pub(super) fn start_record<P: Ports>(
     ports: &P,
     settings: &Settings,
+    instance: &str,
     link: Link,
     events: &mpsc::UnboundedSender<Event>,
 ) -> anyhow::Result<(mpsc::UnboundedSender<RecordCommand>, Thread)> {
     let (record, commands) = mpsc::unbounded_channel();
-    let (ports, events, max_attempts) = (ports.clone(), events.clone(), settings.task.max_attempts);
+    let (ports, events) = (ports.clone(), events.clone());
+    let rules = RecordRules { max_attempts: settings.task.max_attempts, instance: instance.to_owned() };
     let thread = spawn("record", move || async move {
-        record::run(ports.store(), ports.ledger(), link, max_attempts, commands, events).await;
+        record::run(ports.store(), ports.ledger(), link, rules, commands, events).await;
     })?;
     Ok((record, thread))
 }
@@ -118,12 +121,11 @@ pub(super) fn start_record<P: Ports>(
 pub(super) fn start_observe(
     listener: std::net::TcpListener,
     board: Board,
-    ringer: mpsc::Sender<Instant>,
 ) -> anyhow::Result<(oneshot::Sender<()>, Thread)> {
     let (stop, stopped) = oneshot::channel();
     listener.set_nonblocking(true).context("the HTTP port")?;
     let thread = spawn("observe", move || async move {
-        tokio::task::spawn_local(ring(ringer));
+        tokio::task::spawn_local(board.belfry().clone().ring());
         match TcpListener::from_std(listener) {
             Ok(listener) => http::serve(listener, board, stopped).await,
             Err(error) => tracing::error!(%error, "the HTTP port cannot be served"),
@@ -135,23 +137,32 @@ pub(super) fn start_observe(
 pub(super) fn worker_main<P: Ports>(
     ports: P,
     settings: &Settings,
+    instance: &str,
     events: &mpsc::UnboundedSender<Event>,
+    board: &Board,
 ) -> Arc<WorkerMain> {
     let (events, budget, rules) =
         (events.clone(), Budget::new(settings.memory_budget), settings.task.clone());
     let credentials = settings.credentials.clone();
-    Arc::new(move |assignments| {
+    let (board, instance, beat) =
+        (board.clone(), Arc::<str>::from(instance), beat_every(settings.stuck_after));
+    Arc::new(move |assignments, pulse| {
         let (ports, events, budget, rules) = (ports.clone(), events.clone(), budget.clone(), rules.clone());
+        let (bell, instance) = (board.belfry().hang(Rung::Worker), Arc::clone(&instance));
         let credentials = credentials.clone();
         let ran = on_this_thread(async move {
+            let beats = tokio::task::spawn_local(pulse.clone().beat(beat));
+            let rings = tokio::task::spawn_local(bell.listen());
             match ports.source() {
                 Ok(source) => {
-                    let (store, ledger) = (ports.store(), ports.ledger());
-                    let bench = Bench { store, ledger, source, credentials, budget, rules };
-                    worker::run(bench, assignments, events).await;
+                    let (store, ledger) = (Watched::new(ports.store(), pulse.clone()), ports.ledger());
+                    let bench = Bench { store, ledger, source, credentials, budget, rules, instance };
+                    worker::run(bench, pulse, assignments, events).await;
                 }
                 Err(error) => tracing::error!(%error, "a worker cannot make its HTTP client"),
             }
+            beats.abort();
+            rings.abort();
         });
         if let Err(error) = ran {
             tracing::error!(%error, "a worker's runtime cannot be made");

@@ -5,4 +5,5 @@ pub mod fetch;
 pub mod pool;
 pub mod store;
 pub mod task;
+pub(crate) mod watchdog;
 pub mod worker;

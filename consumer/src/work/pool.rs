@@ -1,36 +1,64 @@
-//! The pool of worker threads, as the main thread sees it: it assigns, cancels and renews.
+//! The pool of worker threads, as the main thread sees it: it assigns, cancels, looks after, and lets go.
 
-use std::{collections::HashMap, thread};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
+    thread,
+    time::Duration,
+};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::worker::Assignment;
+use super::{
+    watchdog::{Pulse, Watchdog},
+    worker::Assignment,
+};
 use crate::{
-    event::{Event, WorkerId},
+    event::{Cause, Event, WorkerId},
     message::{Task, TaskNo},
 };
 
 /// What a worker thread runs. Called on the new thread.
-pub(crate) type WorkerMain = dyn Fn(mpsc::UnboundedReceiver<Assignment>) + Send + Sync;
+pub(crate) type WorkerMain = dyn Fn(mpsc::UnboundedReceiver<Assignment>, Pulse) + Send + Sync;
+
+/// Threads get this long to end once they are let go: one that is stuck must not hold up the end of the process.
+const ENDING: Duration = Duration::from_secs(2);
 
 /// The worker threads.
 pub(crate) struct Crew {
-    main: std::sync::Arc<WorkerMain>,
+    main: Arc<WorkerMain>,
     events: mpsc::UnboundedSender<Event>,
     workers: HashMap<WorkerId, Hand>,
-    running: HashMap<TaskNo, CancellationToken>,
+    running: HashMap<TaskNo, (WorkerId, CancellationToken)>,
+    watchdog: Watchdog,
     next: u64,
+    /// Nothing is ever sent: the line closes when the last thread has ended.
+    alive: Sender<()>,
+    all_ended: Receiver<()>,
 }
 
 struct Hand {
     assign: mpsc::UnboundedSender<Assignment>,
-    thread: thread::JoinHandle<()>,
+    pulse: Pulse,
 }
 
 impl Crew {
-    pub(crate) fn new(main: std::sync::Arc<WorkerMain>, events: mpsc::UnboundedSender<Event>) -> Self {
-        Self { main, events, workers: HashMap::new(), running: HashMap::new(), next: 0 }
+    pub(crate) fn new(main: Arc<WorkerMain>, events: mpsc::UnboundedSender<Event>) -> Self {
+        let (alive, all_ended) = channel();
+        Self {
+            main,
+            events,
+            workers: HashMap::new(),
+            running: HashMap::new(),
+            watchdog: Watchdog::default(),
+            next: 0,
+            alive,
+            all_ended,
+        }
     }
 
     /// Starts a thread.
@@ -38,20 +66,21 @@ impl Crew {
         let id = WorkerId(self.next);
         self.next += 1;
         let (assign, assignments) = mpsc::unbounded_channel();
-        let (main, events) = (std::sync::Arc::clone(&self.main), self.events.clone());
-        let thread = thread::Builder::new().name(format!("worker-{}", id.0)).spawn(move || {
+        let (main, pulse) = (Arc::clone(&self.main), Pulse::default());
+        let (events, its_pulse, alive) = (self.events.clone(), pulse.clone(), self.alive.clone());
+        thread::Builder::new().name(format!("worker-{}", id.0)).spawn(move || {
             // Dropped also when the thread unwinds: main learns of every end.
-            let _farewell = Farewell { id, events };
-            main(assignments);
+            let _farewell = Farewell { id, events, _alive: alive };
+            main(assignments, its_pulse);
         })?;
-        self.workers.insert(id, Hand { assign, thread });
+        self.workers.insert(id, Hand { assign, pulse });
         Ok(id)
     }
 
     /// Puts a task on a worker. A worker that just ended says so itself.
     pub(crate) fn assign(&mut self, worker: WorkerId, task: Task) {
         let cancel = CancellationToken::new();
-        self.running.insert(task.no, cancel.clone());
+        self.running.insert(task.no, (worker, cancel.clone()));
         if let Some(hand) = self.workers.get(&worker) {
             let _ = hand.assign.send(Assignment { task, cancel });
         }
@@ -59,7 +88,7 @@ impl Crew {
 
     /// Stops a task that runs.
     pub(crate) fn cancel(&self, no: TaskNo) {
-        if let Some(cancel) = self.running.get(&no) {
+        if let Some((_, cancel)) = self.running.get(&no) {
             cancel.cancel();
         }
     }
@@ -69,24 +98,39 @@ impl Crew {
         self.running.remove(&no);
     }
 
-    /// Lets a thread go: it ends when its line is closed and it has nothing left.
-    pub(crate) fn dismiss(&mut self, worker: WorkerId) {
-        self.workers.remove(&worker);
+    /// Looks once whether every thread still moves, and answers those that do not.
+    pub(crate) fn look(&mut self) -> Vec<WorkerId> {
+        self.watchdog.look(self.workers.iter().map(|(id, hand)| (*id, &hand.pulse)))
     }
 
-    /// Lets all threads go, and waits for them.
-    pub(crate) fn disband(self) {
-        let threads: Vec<_> = self.workers.into_values().map(|hand| hand.thread).collect();
-        for thread in threads {
-            // A thread that panicked was counted when it did.
-            let _ = thread.join();
+    /// Lets a thread go: it ends when its line is closed and it has nothing left. One that is stuck is left behind;
+    /// should it ever move again, it finds its tasks stopped and itself revoked.
+    pub(crate) fn let_go(&mut self, worker: WorkerId, cause: Cause) {
+        let Some(hand) = self.workers.remove(&worker) else { return };
+        if cause == Cause::Stuck {
+            hand.pulse.revoke();
         }
+        self.running.retain(|_, (of, cancel)| {
+            if *of == worker {
+                cancel.cancel();
+            }
+            *of != worker
+        });
+    }
+
+    /// Lets all threads go, and waits a while for their ends.
+    pub(crate) fn disband(self) {
+        let Self { workers, alive, all_ended, .. } = self;
+        drop((workers, alive));
+        // Either all ended, or some are stuck.
+        let _ = all_ended.recv_timeout(ENDING);
     }
 }
 
 struct Farewell {
     id: WorkerId,
     events: mpsc::UnboundedSender<Event>,
+    _alive: Sender<()>,
 }
 
 impl Drop for Farewell {

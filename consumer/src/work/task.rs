@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -56,6 +57,8 @@ pub struct Bench<S, L, F> {
     pub budget: Budget,
     /// Limits.
     pub rules: TaskRules,
+    /// The consumer, in the tokens of its claims.
+    pub instance: Arc<str>,
 }
 
 /// What must be known of a task when it is stopped from outside.
@@ -110,9 +113,11 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
 
     async fn claim(&self, task: &Task) -> Result<Option<Claimed>, TaskFault> {
         let (digest, url) = (task_digest(&task.spec, task.page.is_some()), public_url(&task.spec.url));
+        let token = task.claim_token(&self.instance);
         let ask = ClaimAsk {
             job: &task.job,
             task: task.id(),
+            token: &token,
             digest: &digest,
             url: &url,
             enqueued_at: task.enqueued_at,

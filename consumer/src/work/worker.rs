@@ -8,7 +8,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::task::Bench;
+use super::{task::Bench, watchdog::Pulse};
 use crate::{
     event::{Event, WorkResult},
     message::{Task, TaskNo},
@@ -28,6 +28,7 @@ const CLOSING: Duration = Duration::from_millis(100);
 /// Works on what comes in until the line is closed and everything is done. A panic ends its task and nothing else.
 pub(crate) async fn run<S, L, F>(
     bench: Bench<S, L, F>,
+    pulse: Pulse,
     mut assignments: mpsc::UnboundedReceiver<Assignment>,
     events: mpsc::UnboundedSender<Event>,
 ) where
@@ -41,16 +42,23 @@ pub(crate) async fn run<S, L, F>(
         let bench = Rc::clone(&bench);
         let no = task.no;
         let work = tokio::task::spawn_local(async move { bench.work(&task, &cancel).await });
-        reports.spawn_local(report(no, work, events.clone()));
+        reports.spawn_local(report(no, work, pulse.clone(), events.clone()));
         while reports.try_join_next().is_some() {}
     }
     while reports.join_next().await.is_some() {}
 }
 
-async fn report(no: TaskNo, work: tokio::task::JoinHandle<WorkResult>, events: mpsc::UnboundedSender<Event>) {
+async fn report(
+    no: TaskNo,
+    work: tokio::task::JoinHandle<WorkResult>,
+    pulse: Pulse,
+    events: mpsc::UnboundedSender<Event>,
+) {
     let result = work.await.unwrap_or(WorkResult::Panicked);
-    // Main ends only after its workers.
-    let _ = events.send(Event::Finished { no, result });
+    if !pulse.is_revoked() {
+        // Main ends only after its workers, but for those it gave up.
+        let _ = events.send(Event::Finished { no, result });
+    }
 }
 
 /// Runs a future on a single-threaded runtime of this thread, until it is done.

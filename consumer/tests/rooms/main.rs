@@ -22,4 +22,5 @@ mod pages;
 mod refused;
 mod shutdown;
 mod storing;
+mod stuck;
 mod twice;

@@ -227,7 +227,6 @@ fn a_claim_that_is_throttled_gives_the_message_back_without_an_attempt() {
 }
 
 #[test]
-#[ignore = "a miss: a claim that was made and not answered uses up an attempt, and MAX_ATTEMPTS of them the task"]
 fn claims_of_which_the_answer_is_lost_cost_no_attempt() {
     let world = World::new();
     world.fail_next(Op::Claim, std::iter::repeat_n(Flaw::After(AwsKind::Unreachable), 4));
@@ -240,16 +239,55 @@ fn claims_of_which_the_answer_is_lost_cost_no_attempt() {
 }
 
 #[test]
-#[ignore = "a miss: while the dead-letter queue is missing, /ready says ready and the intake goes on"]
-fn a_missing_dead_letter_queue_makes_the_pod_unready() {
+fn a_missing_dead_letter_queue_makes_the_pod_unready_and_holds_the_intake() {
+    let world = World::new();
+    let url = letters::url("j", "t");
+    world.answer(&url, [Answer::failure()]);
+    world.put(QueueName::DownloadTasks, letters::task("j", "t"));
+    let missing = [Op::LookDeadLetters, Op::SendDeadLetter];
+    missing.iter().for_each(|op| world.fail_always(*op, Flaw::Before(AwsKind::Missing)));
+    let pod = Pod::start(&world);
+    eventually("not ready, and names the queue", || {
+        let (status, why) = pod.get("/ready");
+        status == 503 && why.contains("queue of dead letters")
+    });
+    assert_eq!(world.calls(Op::Receive), 0, "nothing is taken");
+    world.mend(Op::LookDeadLetters);
+    eventually_in(&world, "a dead letter cannot be sent", || world.calls(Op::SendDeadLetter) > 0);
+    eventually("not ready, though a look finds nothing wrong", || pod.get("/ready").0 == 503);
+    assert!(pod.report().breaker.open);
+    assert_eq!(
+        world.task("j", "t").unwrap().state,
+        TaskState::Running,
+        "not failed before its dead letter is sent"
+    );
+    world.mend(Op::SendDeadLetter);
+    eventually_in(&world, "its message is deleted", || world.is_empty(QueueName::DownloadTasks));
+    eventually("ready", || pod.get("/ready").0 == 200);
+    pod.stop();
+    assert_eq!(world.dead_letters(QueueName::DownloadTasks).len(), 1);
+    world.assert_sound();
+}
+
+#[test]
+fn dead_letters_that_cannot_be_sent_stop_the_intake() {
     let world = World::new();
     world.answer(&letters::url("j", "t"), [Answer::failure()]);
-    world.fail_always(Op::SendDeadLetter, Flaw::Before(AwsKind::Missing));
     world.put(QueueName::DownloadTasks, letters::task("j", "t"));
     let pod = Pod::start(&world);
-    eventually_in(&world, "it was tried", || world.calls(Op::SendDeadLetter) > 1);
-    eventually("not ready", || pod.get("/ready").0 == 503);
+    eventually("ready", || pod.get("/ready").0 == 200);
+    let missing = [Op::LookDeadLetters, Op::SendDeadLetter];
+    missing.iter().for_each(|op| world.fail_always(*op, Flaw::Before(AwsKind::Missing)));
+    eventually("not ready, and names the queue", || pod.get("/ready").1.contains("queue of dead letters"));
+    eventually_in(&world, "no poll is under way", || world.lock().queues.polls == 0);
+    let (receives, sends) = (world.calls(Op::Receive), world.calls(Op::SendDeadLetter));
+    eventually_in(&world, "it is sent again", || world.calls(Op::SendDeadLetter) > sends);
+    assert_eq!(world.calls(Op::Receive), receives, "the intake stands still");
+    missing.iter().for_each(|op| world.mend(*op));
+    eventually_in(&world, "its message is deleted", || world.is_empty(QueueName::DownloadTasks));
     pod.stop();
+    assert_eq!((world.dead_letters(QueueName::DownloadTasks).len(), world.counted("j")), (1, (0, 1)));
+    world.assert_sound();
 }
 
 #[test]

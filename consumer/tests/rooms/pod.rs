@@ -30,6 +30,7 @@ pub fn settings() -> Settings {
         grace: Duration::from_secs(60),
         memory_budget: 64 * MIB,
         credentials: Credentials::default(),
+        stuck_after: Duration::from_secs(10),
         task: TaskRules {
             prefix: None,
             timeout: Duration::from_secs(15),

@@ -31,6 +31,10 @@ impl DynamoLedger {
             if read_text(&item, attribute::STATE) == Some(TaskState::Done.as_str()) {
                 return Ok(Claim::AlreadyDone);
             }
+            // It was made before, and its answer was lost.
+            if read_text(&item, attribute::CLAIM) == Some(ask.token) {
+                return self.granted(&item).map(Claim::Granted);
+            }
             // A dead letter of an older failure: an ordinary delivery.
             reopens = None;
         }
@@ -61,12 +65,14 @@ impl DynamoLedger {
         };
         let update = format!(
             "SET #epoch = if_not_exists(#epoch, :zero) + :one, #attempts = {attempts}, #url = :url, \
-             #state = if_not_exists(#state, :running), #digest = :digest, #claimedBy = :me, #claimedAt = :now{enqueued}{}",
+             #state = if_not_exists(#state, :running), #digest = :digest, #claim = :claim, #claimedBy = :me, \
+             #claimedAt = :now{enqueued}{}",
             self.expiry()
         );
         let condition = format!(
             "(attribute_not_exists(#state) OR #state <> :done) \
-             AND (attribute_not_exists(#digest) OR #digest = :digest){reopened}"
+             AND (attribute_not_exists(#digest) OR #digest = :digest) \
+             AND (attribute_not_exists(#claim) OR #claim <> :claim){reopened}"
         );
         let mut values = expression::values(
             [
@@ -76,6 +82,7 @@ impl DynamoLedger {
                 (":url", text(ask.url)),
                 (":running", text(TaskState::Running.as_str())),
                 (":done", text(TaskState::Done.as_str())),
+                (":claim", text(ask.token)),
                 (":me", text(&self.instance)),
                 (":now", number(unix_millis())),
             ],
@@ -122,11 +129,12 @@ impl DynamoLedger {
         &self,
         job: &JobId,
         task: &TaskId,
-        epoch: u64,
+        token: &str,
     ) -> Result<(), AwsFault> {
         let pk = self.task_pk(job, task).await?;
-        let values = [(":one", number(1)), (":epoch", number(epoch))];
-        // Refused: somebody else has the task, and counts.
-        self.set_in_epoch(&pk, &task_sk(task), "SET #attempts = #attempts - :one", values).await.map(drop)
+        let values = expression::values([(":one", number(1)), (":claim", text(token))], None);
+        // Refused: it was given back before, or somebody else has the task, and counts.
+        let update = "SET #attempts = #attempts - :one REMOVE #claim";
+        self.update(&pk, &task_sk(task), update, Some("#claim = :claim"), values).await.map(drop)
     }
 }

@@ -193,8 +193,8 @@ impl Ledger for DynamoLedger {
         self.remember_upload(job, task, epoch, upload).await
     }
 
-    async fn give_back(&self, job: &JobId, task: &TaskId, epoch: u64) -> Result<(), AwsFault> {
-        self.give_attempt_back(job, task, epoch).await
+    async fn give_back(&self, job: &JobId, task: &TaskId, token: &str) -> Result<(), AwsFault> {
+        self.give_attempt_back(job, task, token).await
     }
 
     async fn shard(&self, job: &JobId, task: &TaskId) -> Result<u16, AwsFault> {

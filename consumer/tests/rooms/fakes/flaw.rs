@@ -15,6 +15,8 @@ use super::{World, fault, source::LOOK_AGAIN};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Op {
     LookQueues,
+    /// The dead-letter queues, a part of a look at the queues.
+    LookDeadLetters,
     Receive,
     /// Of messages of `download-tasks`.
     ChangeVisibility,
@@ -60,6 +62,8 @@ pub enum Flaw {
     Conflict,
     /// More messages in flight than SQS allows.
     OverLimit,
+    /// The call panics, before anything happens.
+    Panic,
     /// It happens once [`World::let_go`] is called.
     Wait,
 }
@@ -122,6 +126,7 @@ impl World {
         let flaw = self.lock().flaws.take(op);
         match flaw {
             Flaw::Before(kind) => Err(fault(kind, resource)),
+            Flaw::Panic => panic!("a call panics on purpose"),
             Flaw::OverLimit => {
                 let over = "OverLimit: too many messages in flight";
                 Err(AwsFault { detail: over.into(), ..fault(AwsKind::Throttled, resource) })

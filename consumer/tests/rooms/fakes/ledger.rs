@@ -35,6 +35,8 @@ pub struct TaskItem {
     pub state: TaskState,
     pub epoch: u64,
     pub attempts: u32,
+    /// The newest claim, until its attempt is given back.
+    pub claim: Option<String>,
     pub digest: String,
     pub reason: Option<String>,
     pub upload: Option<String>,
@@ -92,6 +94,7 @@ impl Table {
             state: TaskState::Running,
             epoch: 0,
             attempts: 0,
+            claim: None,
             digest: ask.digest.into(),
             reason: None,
             upload: None,
@@ -105,9 +108,12 @@ impl Table {
         if item.state == TaskState::Done {
             return Claim::AlreadyDone;
         }
-        let reopened = item.state == TaskState::Failed && ask.reopens == Some(item.epoch);
-        item.attempts = if reopened { 1 } else { item.attempts + 1 };
-        item.epoch += 1;
+        if item.claim.as_deref() != Some(ask.token) {
+            let reopened = item.state == TaskState::Failed && ask.reopens == Some(item.epoch);
+            item.attempts = if reopened { 1 } else { item.attempts + 1 };
+            item.epoch += 1;
+            item.claim = Some(ask.token.into());
+        }
         Claim::Granted(Claimed {
             epoch: item.epoch,
             attempts: item.attempts,
@@ -245,11 +251,13 @@ impl Ledger for FakeLedger {
         call.answer(true)
     }
 
-    async fn give_back(&self, job: &JobId, task: &TaskId, epoch: u64) -> Result<(), AwsFault> {
+    async fn give_back(&self, job: &JobId, task: &TaskId, token: &str) -> Result<(), AwsFault> {
         let call = self.0.call(Op::GiveBack, TABLE).await?;
         let mut world = self.0.lock();
-        if let Some(item) = world.table.current(job, task, epoch) {
+        let item = world.table.tasks.get_mut(&(job.clone(), task.clone()));
+        if let Some(item) = item.filter(|item| item.claim.as_deref() == Some(token)) {
             item.attempts -= 1;
+            item.claim = None;
             world.journal.push(Did::GaveBack { task: task.to_string() });
         }
         call.answer(())

@@ -124,7 +124,7 @@ impl Ports for FakePorts {
     }
 
     fn source(&self) -> anyhow::Result<Self::Source> {
-        Ok(source::FakeSource(self.world.clone()))
+        Ok(source::FakeSource::new(self.world.clone()))
     }
 
     fn pages(&self) -> anyhow::Result<Self::Source> {

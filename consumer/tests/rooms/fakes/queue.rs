@@ -235,7 +235,8 @@ impl FakeQueue {
 impl Queue for FakeQueue {
     async fn look(&self, queue: QueueName) -> Result<QueueFacts, AwsFault> {
         let call = self.world.call(Op::LookQueues, name(queue)).await?;
-        call.answer(QueueFacts { max_receive_count: Some(100), has_dead_letters: true })
+        let call: Call = call.answer(self.world.call(Op::LookDeadLetters, dead_letters(queue)).await?)?;
+        call.answer(QueueFacts { max_receive_count: Some(100) })
     }
 
     async fn receive(&self, queue: QueueName, max: u32, wait: Duration) -> Result<Vec<Received>, AwsFault> {
@@ -292,12 +293,12 @@ impl Queue for FakeQueue {
     }
 
     async fn send(&self, to: Outbox, messages: &[Outgoing]) -> Result<Vec<Entry>, AwsFault> {
-        let op = match to {
-            Outbox::ExportJobs => Op::SendJob,
-            Outbox::DownloadTasks => Op::SendTask,
-            Outbox::DeadLetters(_) => Op::SendDeadLetter,
+        let (op, resource) = match to {
+            Outbox::ExportJobs => (Op::SendJob, "queue export-jobs"),
+            Outbox::DownloadTasks => (Op::SendTask, "queue download-tasks"),
+            Outbox::DeadLetters(of) => (Op::SendDeadLetter, dead_letters(of)),
         };
-        let call = self.world.call(op, "queue to send to").await?;
+        let call = self.world.call(op, resource).await?;
         if messages.iter().map(Outgoing::bytes).sum::<usize>() > MIB {
             self.world.lock().broken.push("a request of more than 1 MiB".into());
         }
@@ -315,6 +316,13 @@ const fn name(queue: QueueName) -> &'static str {
     match queue {
         QueueName::ExportJobs => "queue export-jobs",
         QueueName::DownloadTasks => "queue download-tasks",
+    }
+}
+
+const fn dead_letters(of: QueueName) -> &'static str {
+    match of {
+        QueueName::ExportJobs => "queue of dead letters of export-jobs",
+        QueueName::DownloadTasks => "queue of dead letters of download-tasks",
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Arc, Condvar, Mutex},
     time::Duration,
 };
 
@@ -28,11 +29,41 @@ pub enum End {
     Endless,
 }
 
+/// Blocks the threads that come to it, runtime and all, until it is opened; also when its test ends before.
+#[derive(Debug, Default)]
+pub struct Barrier {
+    open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Barrier {
+    pub fn open(&self) {
+        *self.open.lock().unwrap() = true;
+        self.opened.notify_all();
+    }
+
+    fn block(&self) {
+        let open = self.open.lock().unwrap();
+        drop(self.opened.wait_while(open, |open| !*open).unwrap());
+    }
+}
+
+/// Opens a barrier when it is dropped.
+pub struct Opener(pub Arc<Barrier>);
+
+impl Drop for Opener {
+    fn drop(&mut self) {
+        self.0.open();
+    }
+}
+
 /// What a URL answers.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// Waits for [`World::open_gate`] first.
     gated: bool,
+    /// Blocks the whole thread first.
+    barrier: Option<Arc<Barrier>>,
     /// Instead of a body.
     refusal: Option<TaskFault>,
     length: Option<u64>,
@@ -51,14 +82,14 @@ impl Answer {
         while !rest.is_empty() {
             chunks.push_back(rest.split_to(size.min(rest.len())));
         }
-        Self { gated: false, refusal: None, length, chunks, end: End::Whole }
+        Self { gated: false, barrier: None, refusal: None, length, chunks, end: End::Whole }
     }
 
     /// A file of so many MiB, whose length is not told.
     pub fn large(mebibytes: usize) -> Self {
         let chunk = Bytes::from(vec![7_u8; 1024 * 1024]);
         let chunks = std::iter::repeat_n(chunk, mebibytes).collect();
-        Self { gated: false, refusal: None, length: None, chunks, end: End::Whole }
+        Self { gated: false, barrier: None, refusal: None, length: None, chunks, end: End::Whole }
     }
 
     pub fn fault(fault: TaskFault) -> Self {
@@ -91,6 +122,11 @@ impl Answer {
     pub fn gated(self) -> Self {
         Self { gated: true, ..self }
     }
+
+    /// Blocks the worker's thread before it answers.
+    pub fn behind(self, barrier: &Opener) -> Self {
+        Self { barrier: Some(Arc::clone(&barrier.0)), ..self }
+    }
 }
 
 #[derive(Default)]
@@ -100,6 +136,8 @@ pub struct Web {
     pub at_gate: BTreeMap<String, usize>,
     /// The `Authorization` of the last request of each URL that had one.
     pub authorized: BTreeMap<String, String>,
+    /// Workers that have a source: their threads are not over.
+    pub sources: usize,
 }
 
 impl Web {
@@ -149,7 +187,20 @@ impl World {
     }
 }
 
-pub struct FakeSource(pub World);
+pub struct FakeSource(World);
+
+impl FakeSource {
+    pub fn new(world: World) -> Self {
+        world.lock().web.sources += 1;
+        Self(world)
+    }
+}
+
+impl Drop for FakeSource {
+    fn drop(&mut self) {
+        self.0.lock().web.sources -= 1;
+    }
+}
 
 pub struct FakeBody {
     chunks: VecDeque<Bytes>,
@@ -165,9 +216,12 @@ impl Source for FakeSource {
             let header = header.to_str().expect("text").to_owned();
             self.0.lock().web.authorized.insert(url.into(), header);
         }
-        let Answer { gated, refusal, length, chunks, end } = self.0.next_answer(url);
+        let Answer { gated, barrier, refusal, length, chunks, end } = self.0.next_answer(url);
         if gated {
             self.0.wait_at_gate(url).await;
+        }
+        if let Some(barrier) = barrier {
+            barrier.block();
         }
         match refusal {
             Some(fault) => Err(fault),
