@@ -110,8 +110,9 @@ impl Variables<'_> {
                 let allowed = format!("a queue in AWS_REGION={region}; it is in {its}: set AWS_REGION={its}");
                 return Err(ConfigError::Invalid { name, value, allowed });
             }
-            let same = |other: &&str| *other != name && self.optional(other).is_some_and(|url| url == value);
-            if let Some(other) = WORKED_ON.iter().find(|other| same(other)) {
+            let mut before = WORKED_ON.iter().take_while(|other| **other != name);
+            let same = before.find(|other| self.optional(other).as_ref() == Some(&value));
+            if let Some(other) = same {
                 let allowed = format!("another queue than {other}");
                 return Err(ConfigError::Invalid { name, value, allowed });
             }

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use exportpool_consumer::{fail::AwsKind, message::QueueName};
+use exportpool_consumer::{
+    fail::{AwsKind, Reason, TaskFault},
+    message::QueueName,
+};
 use exportpool_contract::record::{JobState, TaskState};
 
 use crate::{
@@ -272,12 +275,15 @@ fn a_missing_dead_letter_queue_makes_the_pod_unready_and_holds_the_intake() {
 #[test]
 fn dead_letters_that_cannot_be_sent_stop_the_intake() {
     let world = World::new();
-    world.answer(&letters::url("j", "t"), [Answer::failure()]);
+    let url = letters::url("j", "t");
+    let gone = TaskFault::last(Reason::SourceRefused, "the source answered 404");
+    world.answer(&url, [Answer::fault(gone).gated()]);
     world.put(QueueName::DownloadTasks, letters::task("j", "t"));
     let pod = Pod::start(&world);
-    eventually("ready", || pod.get("/ready").0 == 200);
+    eventually_in(&world, "it runs", || world.at_gate(&url));
     let missing = [Op::LookDeadLetters, Op::SendDeadLetter];
     missing.iter().for_each(|op| world.fail_always(*op, Flaw::Before(AwsKind::Missing)));
+    world.open_gate(&url);
     eventually("not ready, and names the queue", || pod.get("/ready").1.contains("queue of dead letters"));
     eventually_in(&world, "no poll is under way", || world.lock().queues.polls == 0);
     let (receives, sends) = (world.calls(Op::Receive), world.calls(Op::SendDeadLetter));
