@@ -12,7 +12,7 @@ use exportpool_consumer::{
     aws::ports::AwsPorts,
     config::{Config, EXIT_CONFIG},
     observe::{self, report::Identity},
-    run::{self, Settings},
+    run::{self, Settings, TooManyStuck},
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -24,6 +24,8 @@ use tokio::{
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Exit code when too many worker threads were stuck (`EX_SOFTWARE` of sysexits.h).
+const EXIT_STUCK: u8 = 70;
 /// What a shell says of a program that a signal ended.
 const EXIT_INTERRUPTED: i32 = 130;
 /// After the grace period, for what is being written down just then.
@@ -39,9 +41,13 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             tracing::error!("{error:#}");
-            ExitCode::FAILURE
+            exit_code(&error)
         }
     }
+}
+
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if error.is::<TooManyStuck>() { ExitCode::from(EXIT_STUCK) } else { ExitCode::FAILURE }
 }
 
 fn start(config: &Config) -> anyhow::Result<ExitCode> {
@@ -109,4 +115,15 @@ fn port_taken(port: u16, error: &std::io::Error) -> String {
 fn refuse(why: &dyn std::fmt::Display) -> ExitCode {
     eprintln!("exportpool-consumer: {why}");
     ExitCode::from(EXIT_CONFIG)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_stuck_threads_have_an_exit_code_of_their_own() {
+        assert_eq!(exit_code(&TooManyStuck(3).into()), ExitCode::from(70));
+        assert_eq!(exit_code(&anyhow::anyhow!("the grace period is over")), ExitCode::FAILURE);
+    }
 }

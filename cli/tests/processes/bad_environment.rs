@@ -69,6 +69,15 @@ fn a_wrong_value_stops_the_start_with_one_line() {
 }
 
 #[test]
+fn a_queue_of_another_region_or_two_queues_that_are_one_stop_the_start() {
+    let elsewhere = "https://sqs.eu-west-1.amazonaws.com/123456789012/export-jobs";
+    refuses("SQS_EXPORT_JOBS_URL", elsewhere, &["it is in eu-west-1", "AWS_REGION=us-east-1"]);
+    let jobs = somewhere()["SQS_EXPORT_JOBS_URL"].clone();
+    refuses("SQS_DOWNLOAD_TASKS_URL", &jobs, &["another queue than SQS_EXPORT_JOBS_URL"]);
+    refuses("SQS_EXPORT_JOBS_DLQ_URL", &jobs, &["another queue than SQS_EXPORT_JOBS_URL"]);
+}
+
+#[test]
 fn a_value_that_is_no_text_stops_the_start() {
     use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _, process::Command};
     let mut command = Command::new(crate::process::consumer_binary());
@@ -121,6 +130,59 @@ async fn a_missing_table_takes_nothing_until_it_is_made() {
     consumer.ready().await;
     aws.drained().await;
     assert_eq!(aws.versions().await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_missing_dead_letter_queue_takes_nothing_until_it_is_made() {
+    let aws = StandIn::start().await;
+    aws.send_job("early", 3, "size=100").await;
+    let environment = aws.environment(&[]);
+    let late = environment["SQS_DOWNLOAD_TASKS_URL"].replace("download-tasks", "made-late");
+    let consumer = Consumer::start(&aws.environment(&[("SQS_DOWNLOAD_TASKS_DLQ_URL", &late)])).await;
+    let why = consumer.not_ready("made-late").await;
+    assert!(why.contains("dead letters of download-tasks"), "{why}");
+    nothing_was_taken(&aws, &consumer).await;
+    aws.sqs.create_queue().queue_name("made-late").send().await.unwrap();
+    consumer.ready().await;
+    aws.drained().await;
+    assert_eq!(aws.table().await.job("early").done, 3);
+}
+
+#[tokio::test]
+async fn a_queue_without_a_dead_letter_queue_takes_nothing_until_it_has_one() {
+    let aws = StandIn::start().await;
+    let made = aws.sqs.create_queue().queue_name("bare").send().await.unwrap();
+    let url = made.queue_url.unwrap();
+    let consumer = Consumer::start(&aws.environment(&[("SQS_DOWNLOAD_TASKS_URL", &url)])).await;
+    consumer.not_ready("RedrivePolicy").await;
+    // Both queues may share one.
+    let shared =
+        r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:export-jobs-dlq","maxReceiveCount":5}"#;
+    let policy = aws_sdk_sqs::types::QueueAttributeName::RedrivePolicy;
+    aws.sqs.set_queue_attributes().queue_url(&url).attributes(policy, shared).send().await.unwrap();
+    consumer.ready().await;
+    assert!(consumer.said().contains("maxReceiveCount is low"), "{}", consumer.said());
+}
+
+#[tokio::test]
+async fn a_dead_letter_queue_that_is_worked_on_is_refused() {
+    let aws = StandIn::start().await;
+    let url = aws.environment(&[])["SQS_DOWNLOAD_TASKS_URL"].clone();
+    let round =
+        r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:export-jobs","maxReceiveCount":100}"#;
+    let policy = aws_sdk_sqs::types::QueueAttributeName::RedrivePolicy;
+    aws.sqs.set_queue_attributes().queue_url(&url).attributes(policy, round).send().await.unwrap();
+    let consumer = Consumer::start(&aws.environment(&[])).await;
+    consumer.not_ready("go round for ever").await;
+}
+
+#[tokio::test]
+async fn a_region_that_differs_from_the_queues_is_named_with_the_remedy() {
+    let aws = StandIn::start().await;
+    let mut consumer = Consumer::start(&aws.environment(&[("AWS_REGION", "eu-west-1")])).await;
+    consumer.not_ready("set AWS_REGION=us-east-1").await;
+    assert_eq!((consumer.get("/live").0, consumer.report().queues.export_jobs.received), (200, 0));
+    assert_eq!(consumer.stop().await, Some(0));
 }
 
 /// Neither ready nor idle: it looked, and left the messages alone.

@@ -36,6 +36,10 @@ pub enum AwsKind {
 }
 
 impl AwsKind {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Unreachable, Self::Missing, Self::Denied, Self::Throttled, Self::Failed, Self::Rejected];
+
     /// A stable word for metrics.
     #[must_use]
     pub const fn reason(self) -> &'static str {
@@ -48,6 +52,17 @@ impl AwsKind {
             Self::Rejected => "rejected",
         }
     }
+}
+
+/// Whose fault it is that a task failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Whose {
+    /// The message's, or of what it asks for.
+    Message,
+    /// The source's.
+    Source,
+    /// Ours, or AWS's: it costs no attempt, and nothing reaches a dead-letter queue.
+    Ours,
 }
 
 /// Why one try at a task failed.
@@ -82,12 +97,24 @@ pub enum TaskFault {
 impl TaskFault {
     /// A fault that no retry mends.
     pub fn last(reason: Reason, detail: impl Into<String>) -> Self {
+        debug_assert!(!reason.may_pass(), "{reason} may pass");
         Self::Final { reason, detail: detail.into() }
     }
 
     /// A fault that a retry may mend.
     pub fn retry(reason: Reason, detail: impl Into<String>) -> Self {
+        debug_assert!(reason.may_pass(), "{reason} is final");
         Self::Retry { reason, detail: detail.into(), after: None }
+    }
+
+    /// Whose it is; `None` when another delivery has the task.
+    #[must_use]
+    pub const fn whose(&self) -> Option<Whose> {
+        match self {
+            Self::Final { reason, .. } | Self::Retry { reason, .. } => Some(reason.whose()),
+            Self::Ours(_) => Some(Whose::Ours),
+            Self::Fenced => None,
+        }
     }
 
     /// A stable word for metrics and logs.
@@ -173,6 +200,44 @@ reasons! {
     AttemptsExhausted = "attemptsExhausted",
 }
 
+impl Reason {
+    /// A retry may mend it.
+    #[must_use]
+    pub const fn may_pass(self) -> bool {
+        matches!(
+            self,
+            Self::WriteConflict
+                | Self::SourceFailed
+                | Self::Dns
+                | Self::Connect
+                | Self::TooSlow
+                | Self::Truncated
+                | Self::TaskTimeout
+                | Self::Panicked
+                | Self::Stuck
+        )
+    }
+
+    /// Whose fault it is. Never ours: those have no reason, they are [`AwsFault`]s.
+    #[must_use]
+    pub const fn whose(self) -> Whose {
+        match self {
+            Self::ExportApiInvalid
+            | Self::TooManyRedirects
+            | Self::TooLarge
+            | Self::SourceRefused
+            | Self::SourceForbidden
+            | Self::SourceFailed
+            | Self::Dns
+            | Self::Connect
+            | Self::TooSlow
+            | Self::Truncated
+            | Self::TaskTimeout => Whose::Source,
+            _ => Whose::Message,
+        }
+    }
+}
+
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
@@ -208,6 +273,46 @@ mod tests {
     fn every_reason_has_its_own_word() {
         let words: HashSet<_> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
         assert_eq!(words.len(), Reason::ALL.len());
+    }
+
+    /// What each reason means is decided here: a new one has to be added.
+    #[test]
+    fn every_fault_is_somebodys_and_final_or_not() {
+        use Whose::{Message, Ours, Source};
+        const FINAL: bool = false;
+        const RETRY: bool = true;
+        let table = [
+            ("malformed", Message, FINAL),
+            ("exportApiInvalid", Source, FINAL),
+            ("credentialsUnknown", Message, FINAL),
+            ("idReused", Message, FINAL),
+            ("invalidUrl", Message, FINAL),
+            ("invalidKey", Message, FINAL),
+            ("invalidHeader", Message, FINAL),
+            ("addressForbidden", Message, FINAL),
+            ("tooManyRedirects", Source, FINAL),
+            ("tooLarge", Source, FINAL),
+            ("keyConflict", Message, FINAL),
+            ("writeConflict", Message, RETRY),
+            ("sourceRefused", Source, FINAL),
+            ("sourceForbidden", Source, FINAL),
+            ("sourceFailed", Source, RETRY),
+            ("dns", Source, RETRY),
+            ("connect", Source, RETRY),
+            ("tooSlow", Source, RETRY),
+            ("truncated", Source, RETRY),
+            ("taskTimeout", Source, RETRY),
+            ("panicked", Message, RETRY),
+            ("stuck", Message, RETRY),
+            ("attemptsExhausted", Message, FINAL),
+        ];
+        let found: Vec<_> = Reason::ALL.iter().map(|r| (r.as_str(), r.whose(), r.may_pass())).collect();
+        assert_eq!(found, table);
+        for kind in AwsKind::ALL {
+            let fault = TaskFault::Ours(AwsFault { kind, resource: "bucket".into(), detail: String::new() });
+            assert_eq!(fault.whose(), Some(Ours), "{}", kind.reason());
+        }
+        assert_eq!(TaskFault::Fenced.whose(), None);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Prometheus metrics, from the pod report: the same numbers under one set of names, with labels of fixed values.
 
-use exportpool_contract::{PodReport, report::QueueCounters};
+use exportpool_contract::{
+    PodReport,
+    report::{LoopDelay, QueueCounters},
+};
 use metrics::{Label, Recorder, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusBuilder;
 
@@ -27,12 +30,30 @@ fn gauge(name: &'static str, value: u64) {
 fn gauges(report: &PodReport) {
     gauge("exportpool_slots", report.slots.total);
     gauge("exportpool_slots_busy", report.slots.busy);
+    gauge("exportpool_workers_abandoned", report.slots.abandoned);
     gauge("exportpool_tasks_waiting", report.gauges.waiting);
+    gauge("exportpool_jobs_unlisted", report.gauges.unlisted);
+    gauge("exportpool_retries_scheduled", report.gauges.scheduled_retries);
     gauge("exportpool_jobs_in_hand", report.gauges.jobs);
     gauge("exportpool_breaker_open", u64::from(report.breaker.open));
     gauge("exportpool_draining", u64::from(report.draining));
-    gauge("exportpool_loop_delay_max_microseconds", report.loop_delay.max_micros);
-    gauge("exportpool_loop_delay_p999_microseconds", report.loop_delay.p999_micros);
+    for (loop_of, delay, run_queue) in [
+        ("main", report.loop_delay, report.run_queue_delay),
+        ("workers", report.worker_loop_delay, report.worker_run_queue_delay),
+    ] {
+        delays("exportpool_loop_delay", loop_of, delay);
+        if let Some(delay) = run_queue {
+            delays("exportpool_run_queue_delay", loop_of, delay);
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "microseconds up to a minute")]
+fn delays(name: &str, loop_of: &'static str, delay: LoopDelay) {
+    for (quantile, micros) in [("p999", delay.p999_micros), ("max", delay.max_micros)] {
+        let name = format!("{name}_{quantile}_microseconds");
+        metrics::gauge!(name, "loop" => loop_of).set(micros as f64);
+    }
 }
 
 fn instance(report: &PodReport) {
@@ -81,11 +102,13 @@ mod tests {
         let mut report = PodReport::default();
         report.queues.download_tasks.settled.done = 7;
         report.counters.source_errors.insert("truncated".into(), 3);
+        report.worker_loop_delay.max_micros = 17;
         let text = render(&report);
         assert!(
             text.contains("exportpool_tasks_settled_total{queue=\"download-tasks\",how=\"done\"} 7"),
             "{text}"
         );
+        assert!(text.contains("exportpool_loop_delay_max_microseconds{loop=\"workers\"} 17"), "{text}");
         assert!(text.contains("exportpool_source_errors_total{reason=\"truncated\"} 3"), "{text}");
     }
 }

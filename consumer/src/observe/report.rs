@@ -79,3 +79,53 @@ pub fn say(identity: &Identity, sequence: u64, desk: &Desk, now: Instant) -> Sai
     };
     Said { report, alive: count(desk.workers_alive()), started: desk.has_started(), unavailable }
 }
+
+#[cfg(test)]
+mod tests {
+    use exportpool_contract::report::{Counters, LoopDelay, MAX_REPORT_BYTES};
+
+    use super::*;
+    use crate::{
+        config::Pool,
+        event::{Event, Resource},
+        fail::{AwsFault, AwsKind, Reason},
+        place::desk::Rules,
+    };
+
+    /// All words that there are, and the longest reasons.
+    #[test]
+    fn the_fullest_report_is_within_its_bound() {
+        let pool = Pool { workers: 1, tasks_per_worker: 1, max_jobs: 1, max_waiting: 1 };
+        let mut desk = Desk::new(Rules { pool, visibility: std::time::Duration::from_secs(60) });
+        for resource in Resource::ALL {
+            let fault =
+                AwsFault { kind: AwsKind::Failed, resource: "r".repeat(900), detail: "é".repeat(900) };
+            desk.handle(Event::Unreachable { resource, fault }, Instant::now());
+        }
+        let most = |words: &[&str]| words.iter().map(|word| ((*word).to_owned(), u64::MAX)).collect();
+        let reasons: Vec<_> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+        let kinds: Vec<_> = AwsKind::ALL.iter().map(|kind| kind.reason()).collect();
+        desk.tally.counters = Counters {
+            source_errors: most(&[reasons, vec!["fenced"]].concat()),
+            aws_errors: most(&kinds),
+            ..Counters::default()
+        };
+        let identity = Identity { pod_uid: Some("u".repeat(MAX_UID_BYTES)), ..Identity::new() };
+        let report = say(&identity, u64::MAX, &desk, Instant::now()).report;
+        let delay = LoopDelay {
+            p50_micros: u64::MAX,
+            p99_micros: u64::MAX,
+            p999_micros: u64::MAX,
+            max_micros: u64::MAX,
+        };
+        let report = PodReport {
+            loop_delay: delay,
+            run_queue_delay: Some(delay),
+            worker_loop_delay: delay,
+            worker_run_queue_delay: Some(delay),
+            ..report
+        };
+        let bytes = serde_json::to_vec(&report).unwrap().len();
+        assert!((2_000..=MAX_REPORT_BYTES / 2).contains(&bytes), "{bytes}");
+    }
+}

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::Pool,
-    event::{Cause, Command, Event, Receive, Resource, Settlement, WorkResult, WorkerId},
+    event::{Command, Event, Receive, Resource, Settlement, WorkResult, WorkerId},
     fail::{AwsFault, AwsKind, Reason, TaskFault},
     message::{Carrier, LeaseId, QueueName, Received, Stored, Task, TaskNo},
     ports::{Claimed, Entry},

@@ -10,6 +10,7 @@ mod fakes;
 mod letters;
 mod pod;
 
+mod blame;
 mod failing;
 mod faults;
 mod isolation;

@@ -160,6 +160,12 @@ impl World {
         id
     }
 
+    /// Puts a message before all others.
+    pub fn put_first(&self, queue: QueueName, body: impl Into<String>) {
+        self.put(queue, body);
+        self.lock().queues.main(queue).rotate_right(1);
+    }
+
     /// Makes a message visible again, as if its visibility timeout had passed.
     pub fn expire(&self, queue: QueueName, message: u64) {
         for letter in self.lock().queues.main(queue).iter_mut().filter(|letter| letter.id == message) {

@@ -1,6 +1,6 @@
 //! S3 in memory: conditional writes, uploads in parts, checksums that are checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{Bytes, BytesMut};
 use exportpool_consumer::{
@@ -39,6 +39,8 @@ pub struct Upload {
 pub struct Bucket {
     pub objects: BTreeMap<String, Object>,
     pub uploads: BTreeMap<String, Upload>,
+    /// Keys that may not be written.
+    pub denied: BTreeSet<String>,
     next: u64,
 }
 
@@ -47,6 +49,9 @@ impl Everything {
         let key = place.key.as_str();
         if Checksum::of(&body) != crc64nvme {
             self.broken.push(format!("a wrong checksum for {key}"));
+        }
+        if self.bucket.denied.contains(key) {
+            return Err(fault(AwsKind::Denied, BUCKET).into());
         }
         let before = self.bucket.objects.get(key).map_or(0, |object| object.writes);
         if before > 0 && !place.overwrite {
