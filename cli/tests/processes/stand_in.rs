@@ -38,7 +38,7 @@ pub(crate) struct StandIn {
     _output: BufReader<ChildStdout>,
     _temporary: TempDir,
     variables: Environment,
-    sqs: aws_sdk_sqs::Client,
+    pub(crate) sqs: aws_sdk_sqs::Client,
     pub(crate) s3: aws_sdk_s3::Client,
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
 }
