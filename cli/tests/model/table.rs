@@ -162,6 +162,7 @@ fn read_task(item: &Item) -> Task {
         state: TaskState::parse(&text(item, attribute::STATE).unwrap()).unwrap(),
         epoch: number(item, attribute::EPOCH).unwrap(),
         attempts: number(item, attribute::ATTEMPTS).unwrap(),
+        claim: text(item, attribute::CLAIM),
         digest: text(item, attribute::DIGEST).unwrap(),
         reason: text(item, attribute::REASON),
         upload: text(item, attribute::UPLOAD_ID),

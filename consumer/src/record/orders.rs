@@ -109,7 +109,7 @@ impl Ledger for Gated {
         Ok(false)
     }
 
-    async fn give_back(&self, _: &JobId, _: &TaskId, _: u64) -> Result<(), AwsFault> {
+    async fn give_back(&self, _: &JobId, _: &TaskId, _: &str) -> Result<(), AwsFault> {
         Ok(())
     }
 

@@ -24,6 +24,7 @@ pub(crate) enum Call {
     Claim {
         job: JobId,
         task: TaskId,
+        token: String,
         digest: String,
         reopens: Option<u64>,
     },
@@ -36,7 +37,7 @@ pub(crate) enum Call {
     GiveBack {
         job: JobId,
         task: TaskId,
-        epoch: u64,
+        token: String,
     },
     /// Of tasks of one shard.
     Commit {
@@ -68,16 +69,16 @@ impl Call {
             }
             Self::ListingFailed(job) => Answer::Count(ledger.listing_failed(job).await?),
             Self::Settled { job, tasks } => Answer::Settled(ledger.settled(job, tasks).await?),
-            Self::Claim { job, task, digest, reopens } => {
+            Self::Claim { job, task, token, digest, reopens } => {
                 let url = "http://files.test/f";
-                let ask = ClaimAsk { job, task, digest, url, enqueued_at: None, reopens: *reopens };
+                let ask = ClaimAsk { job, task, token, digest, url, enqueued_at: None, reopens: *reopens };
                 Answer::Claimed(ledger.claim(&ask).await?)
             }
             Self::NoteUpload { job, task, epoch, upload } => {
                 Answer::Held(ledger.note_upload(job, task, *epoch, upload).await?)
             }
-            Self::GiveBack { job, task, epoch } => {
-                ledger.give_back(job, task, *epoch).await?;
+            Self::GiveBack { job, task, token } => {
+                ledger.give_back(job, task, token).await?;
                 Answer::Nothing
             }
             Self::Commit { job, batch } => {

@@ -115,14 +115,15 @@ pub(crate) struct Run {
     deliveries: Vec<(JobId, u64)>,
     starts: Vec<Start>,
     uploads: usize,
+    tokens: usize,
 }
 
 #[derive(Debug, Clone)]
 struct Start {
     job: JobId,
     task: TaskId,
+    token: String,
     claimed: Claimed,
-    given_back: bool,
 }
 
 impl Run {
@@ -133,6 +134,7 @@ impl Run {
             deliveries: Vec::new(),
             starts: Vec::new(),
             uploads: 0,
+            tokens: 0,
         }
     }
 
@@ -198,8 +200,13 @@ impl Run {
             (Call::Open(opening), Answer::Opened(Some(claim))) => {
                 self.deliveries.push((opening.job.clone(), claim.epoch));
             }
-            (Call::Claim { job, task, .. }, Answer::Claimed(Claim::Granted(claimed))) => {
-                self.starts.push(Start { job: job.clone(), task: task.clone(), claimed, given_back: false });
+            (Call::Claim { job, task, token, .. }, Answer::Claimed(Claim::Granted(claimed))) => {
+                self.starts.push(Start {
+                    job: job.clone(),
+                    task: task.clone(),
+                    token: token.clone(),
+                    claimed,
+                });
             }
             _ => {}
         }
@@ -238,11 +245,12 @@ impl Run {
             Deed::Claim { job, task, other_definition } => {
                 let (job, task) = (self.job(*job), task_id(*task));
                 let digest = if *other_definition { "other" } else { "one" }.to_owned();
-                Some(Call::Claim { job, task, digest, reopens: None })
+                Some(Call::Claim { job, task, token: self.token(), digest, reopens: None })
             }
             Deed::Redrive { start } => {
                 let Start { job, task, claimed, .. } = self.starts[self.start(*start)?].clone();
-                Some(Call::Claim { job, task, digest: "one".into(), reopens: Some(claimed.epoch) })
+                let (token, digest, reopens) = (self.token(), "one".into(), Some(claimed.epoch));
+                Some(Call::Claim { job, task, token, digest, reopens })
             }
             Deed::NoteUpload { start } => {
                 let Start { job, task, claimed, .. } = self.starts[self.start(*start)?].clone();
@@ -251,11 +259,8 @@ impl Run {
                 Some(Call::NoteUpload { job, task, epoch: claimed.epoch, upload })
             }
             Deed::GiveBack { start } => {
-                let at = self.start(*start)?;
-                let start = &mut self.starts[at];
-                let back = std::mem::replace(&mut start.given_back, true);
-                let Start { job, task, claimed, .. } = start.clone();
-                (!back).then_some(Call::GiveBack { job, task, epoch: claimed.epoch })
+                let Start { job, task, token, .. } = self.starts[self.start(*start)?].clone();
+                Some(Call::GiveBack { job, task, token })
             }
             Deed::Commit { starts } => self.commit(starts),
             Deed::Close { job } => {
@@ -263,6 +268,11 @@ impl Run {
                 self.is_known(&job).then_some(Call::Close(job))
             }
         }
+    }
+
+    fn token(&mut self) -> String {
+        self.tokens += 1;
+        format!("start-{}", self.tokens)
     }
 
     fn is_known(&self, job: &JobId) -> bool {
@@ -296,9 +306,9 @@ fn settling(start: &Start, done: bool) -> Settling {
     Settling { task: start.task.clone(), claimed: start.claimed.clone(), ending }
 }
 
-/// Whether a call may be made a second time when its answer does not come. Deliveries and starts are new each time.
+/// Whether a call may be made a second time when its answer does not come. Deliveries are new each time.
 const fn repeats(call: &Call) -> bool {
-    matches!(call, Call::Advance { .. } | Call::NoteUpload { .. } | Call::Commit { .. } | Call::Close(_))
+    !matches!(call, Call::Open(_) | Call::ListingFailed(_))
 }
 
 fn task_id(task: u8) -> TaskId {

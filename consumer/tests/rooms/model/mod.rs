@@ -34,6 +34,7 @@ fn view(world: &World) -> View {
         state: item.state,
         epoch: item.epoch,
         attempts: item.attempts.into(),
+        claim: item.claim.clone(),
         digest: item.digest.clone(),
         reason: item.reason.clone(),
         upload: item.upload.clone(),

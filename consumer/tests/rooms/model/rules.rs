@@ -31,6 +31,8 @@ pub(crate) struct Task {
     pub(crate) state: TaskState,
     pub(crate) epoch: u64,
     pub(crate) attempts: i64,
+    /// The newest claim, until its attempt is given back.
+    pub(crate) claim: Option<String>,
     pub(crate) digest: String,
     pub(crate) reason: Option<String>,
     pub(crate) upload: Option<String>,
@@ -69,17 +71,18 @@ impl Model {
             Call::Settled { job, tasks } => {
                 Answer::Settled(tasks.iter().map(|t| self.is_settled(job, t)).collect())
             }
-            Call::Claim { job, task, digest, reopens } => {
-                Answer::Claimed(self.claim(job, task, digest, *reopens))
+            Call::Claim { job, task, token, digest, reopens } => {
+                Answer::Claimed(self.claim(job, task, token, digest, *reopens))
             }
             Call::NoteUpload { job, task, epoch, upload } => {
                 let running = self.current(job, task, *epoch).filter(|task| task.state != TaskState::Done);
                 let held = running.map(|task| task.upload = Some(upload.clone()));
                 Answer::Held(held.is_some())
             }
-            Call::GiveBack { job, task, epoch } => {
-                if let Some(task) = self.current(job, task, *epoch) {
-                    task.attempts -= 1;
+            Call::GiveBack { job, task, token } => {
+                let task = self.tasks.get_mut(&(job.clone(), task.clone()));
+                if let Some(task) = task.filter(|task| task.claim.as_ref() == Some(token)) {
+                    (task.attempts, task.claim) = (task.attempts - 1, None);
                 }
                 Answer::Nothing
             }
@@ -137,13 +140,21 @@ impl Model {
 
     /// Epoch and attempts, one more, unless it is done or another task. A redriven dead letter of the newest failure
     /// counts anew.
-    fn claim(&mut self, job: &JobId, task: &TaskId, digest: &str, reopens: Option<u64>) -> Claim {
+    fn claim(
+        &mut self,
+        job: &JobId,
+        task: &TaskId,
+        token: &str,
+        digest: &str,
+        reopens: Option<u64>,
+    ) -> Claim {
         let of = self.jobs.entry(job.clone()).or_default();
         of.shards = of.shards.max(1);
         let task = self.tasks.entry((job.clone(), task.clone())).or_insert_with(|| Task {
             state: TaskState::Running,
             epoch: 0,
             attempts: 0,
+            claim: None,
             digest: digest.to_owned(),
             reason: None,
             upload: None,
@@ -156,9 +167,12 @@ impl Model {
             return Claim::AlreadyDone;
         }
         let was_failed = task.state == TaskState::Failed;
-        let anew = was_failed && reopens == Some(task.epoch);
-        task.attempts = if anew { 1 } else { task.attempts + 1 };
-        task.epoch += 1;
+        if task.claim.as_deref() != Some(token) {
+            let anew = was_failed && reopens == Some(task.epoch);
+            task.attempts = if anew { 1 } else { task.attempts + 1 };
+            task.epoch += 1;
+            task.claim = Some(token.to_owned());
+        }
         Claim::Granted(Claimed {
             epoch: task.epoch,
             attempts: u32::try_from(task.attempts).unwrap_or_default(),
@@ -249,7 +263,9 @@ impl View {
     pub(crate) fn check_after(&self, before: &Self) -> Result<(), String> {
         let done = before.tasks.iter().filter(|(_, task)| task.state == TaskState::Done);
         let changed = |now: Option<&Task>, task: &Task| {
-            now.is_none_or(|now| Task { attempts: task.attempts, ..now.clone() } != *task)
+            now.is_none_or(|now| {
+                Task { attempts: task.attempts, claim: task.claim.clone(), ..now.clone() } != *task
+            })
         };
         match done.into_iter().find(|(name, task)| changed(self.tasks.get(*name), task)) {
             None => self.check(),
