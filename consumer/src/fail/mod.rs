@@ -190,6 +190,8 @@ reasons! {
     TooSlow = "tooSlow",
     /// The body ended before its length, or the connection broke.
     Truncated = "truncated",
+    /// The body broke off, and what the source has now is another file: from byte 0.
+    SourceChanged = "sourceChanged",
     /// The task ran longer than `TASK_TIMEOUT_SECONDS`.
     TaskTimeout = "taskTimeout",
     /// The worker panicked.

@@ -26,20 +26,17 @@ const FORBIDDEN_V4: &[(Ipv4Addr, u8)] = &[
     (Ipv4Addr::new(240, 0, 0, 0), 4),     // reserved, broadcast
 ];
 
+/// All that is assigned as global unicast (<https://www.iana.org/assignments/ipv6-unicast-address-assignments/>).
+/// Outside of it are v4-mapped and v4-translated addresses, NAT64, unique local (fd00:ec2::/32 is metadata),
+/// link-local, site-local and multicast.
+const UNICAST_V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
+
+/// What is in there and is not public.
 const FORBIDDEN_V6: &[(Ipv6Addr, u8)] = &[
-    (Ipv6Addr::UNSPECIFIED, 96), // unspecified, loopback, v4-compatible
-    (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96), // NAT64
-    (Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0, 0), 48), // NAT64, local
-    (Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0), 64), // discard
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23), // protocol assignments, Teredo
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32), // documentation
     (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16), // 6to4
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20), // documentation
-    (Ipv6Addr::new(0x5f00, 0, 0, 0, 0, 0, 0, 0), 16), // segment routing
-    (Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7), // unique local; fd00:ec2::/32 is metadata
-    (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10), // link-local
-    (Ipv6Addr::new(0xfec0, 0, 0, 0, 0, 0, 0, 0), 10), // site-local
-    (Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8), // multicast
 ];
 
 /// Whether a download may connect to an address.
@@ -51,13 +48,17 @@ pub fn may_reach(address: IpAddr, allowed: &[IpNet]) -> bool {
 
 fn is_public(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(v4) => {
-            !FORBIDDEN_V4.iter().any(|(net, len)| Ipv4Net::new(*net, *len).is_ok_and(|net| net.contains(&v4)))
-        }
-        IpAddr::V6(v6) => {
-            !FORBIDDEN_V6.iter().any(|(net, len)| Ipv6Net::new(*net, *len).is_ok_and(|net| net.contains(&v6)))
-        }
+        IpAddr::V4(v4) => !FORBIDDEN_V4.iter().any(|net| in_v4(v4, *net)),
+        IpAddr::V6(v6) => in_v6(v6, UNICAST_V6) && !FORBIDDEN_V6.iter().any(|net| in_v6(v6, *net)),
     }
+}
+
+fn in_v4(address: Ipv4Addr, (net, length): (Ipv4Addr, u8)) -> bool {
+    Ipv4Net::new(net, length).is_ok_and(|net| net.contains(&address))
+}
+
+fn in_v6(address: Ipv6Addr, (net, length): (Ipv6Addr, u8)) -> bool {
+    Ipv6Net::new(net, length).is_ok_and(|net| net.contains(&address))
 }
 
 #[cfg(test)]
@@ -93,7 +94,14 @@ mod tests {
             "ff02::1",
             "::ffff:127.0.0.1",
             "::ffff:169.254.169.254",
+            "::ffff:0:127.0.0.1",
             "64:ff9b::a9fe:a9fe",
+            "64:ff9b:1::a00:1",
+            "100::1",
+            "5f00::1",
+            "4000::1",
+            "fec0::1",
+            "2001:0:a00:1::",
             "2002:7f00:1::",
             "::127.0.0.1",
             "2001:db8::1",

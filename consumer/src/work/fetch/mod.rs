@@ -2,7 +2,14 @@
 
 pub mod address;
 pub mod answer;
+mod body;
+mod broken;
 pub mod credentials;
 pub mod hosts;
 pub mod http;
+mod pace;
 pub mod request;
+mod resolver;
+mod resume;
+#[cfg(test)]
+mod tests;

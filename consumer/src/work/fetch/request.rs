@@ -24,6 +24,9 @@ const ALLOWED_HEADERS: &[&str] = &[
     "x-request-id",
 ];
 
+/// The longest host name, with its last dot (RFC 1035, 2.3.4).
+const MAX_NAME_BYTES: usize = 254;
+
 /// Checks a task's URL and headers.
 ///
 /// # Errors
@@ -61,10 +64,20 @@ pub fn check_hop(url: &Url, allowed: &[IpNet]) -> Result<(), TaskFault> {
     let literal = match url.host() {
         Some(Host::Ipv4(v4)) => IpAddr::V4(v4),
         Some(Host::Ipv6(v6)) => IpAddr::V6(v6),
+        Some(Host::Domain(name)) if name.len() > MAX_NAME_BYTES => {
+            let detail = format!("the host's name has more than {MAX_NAME_BYTES} bytes");
+            return Err(TaskFault::last(Reason::InvalidUrl, detail));
+        }
         Some(Host::Domain(_)) => return Ok(()),
         None => return Err(TaskFault::last(Reason::InvalidUrl, "the URL has no host")),
     };
     if may_reach(literal, allowed) { Ok(()) } else { Err(forbidden(&literal.to_string())) }
+}
+
+/// Whether the headers of a task go along with a redirect: only to the origin they were meant for. A leap from http to
+/// https, or to another port, is another origin.
+pub(super) fn keeps_headers(from: &Url, to: &Url) -> bool {
+    from.origin() == to.origin()
 }
 
 pub(super) fn forbidden(host: &str) -> TaskFault {
@@ -109,6 +122,7 @@ mod tests {
         for bad in ["ftp://h/f", "file:///etc/passwd", "h/f", "", "javascript:alert(1)", "http://"] {
             assert_eq!(reason(bad), "invalidUrl", "{bad}");
         }
+        assert_eq!(reason(&format!("http://{}test/", "a.".repeat(130))), "invalidUrl");
         assert_eq!(reason("https://files.test/f"), "ok");
     }
 
@@ -134,6 +148,22 @@ mod tests {
             [("Host", "h"), ("Transfer-Encoding", "chunked"), ("X\n", "v"), ("Accept", "a\nb")]
         {
             assert_eq!(with(name, value).unwrap_err().reason(), "invalidHeader", "{name}");
+        }
+    }
+
+    #[test]
+    fn headers_stay_with_their_origin() {
+        let from = Url::parse("http://h.test/a").unwrap();
+        for (to, keeps) in [
+            ("/b", true),
+            ("http://H.test:80/b", true),
+            ("https://h.test/a", false),
+            ("http://h.test:81/a", false),
+            ("http://h.test./a", false),
+            ("http://www.h.test/a", false),
+            ("//other.test/a", false),
+        ] {
+            assert_eq!(keeps_headers(&from, &from.join(to).unwrap()), keeps, "{to}");
         }
     }
 
