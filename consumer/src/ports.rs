@@ -120,8 +120,8 @@ pub struct Head {
 /// Why the store did not take an object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreFault {
-    /// `If-None-Match: *` failed: an object stands there.
-    #[error("an object stands under the key")]
+    /// The condition failed: another object stands there than the one to replace, or there is none to replace.
+    #[error("another object stands under the key than was said")]
     Exists,
     /// A concurrent write won, or the upload is gone: start again (409, `NoSuchUpload`).
     #[error("a concurrent write ended the upload")]
@@ -151,8 +151,9 @@ pub struct Place {
     pub owner: Owner,
     /// `Content-Type` of the source.
     pub content_type: Option<String>,
-    /// Without this, an object that stands there is left alone (`If-None-Match: *`).
-    pub overwrite: bool,
+    /// The entity tag of the one object that may be replaced (`If-Match`). `None`: an object that stands there is left
+    /// alone (`If-None-Match: *`).
+    pub replaces: Option<String>,
 }
 
 /// S3. Checksums are full-object CRC64NVME, base64 of eight bytes big-endian

@@ -10,8 +10,9 @@ use axum::{
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::{
-    asked::{Asked, BodyFault, Faults},
+    asked::{Asked, BodyFault, Faults, TagFault},
     body::Sending,
+    bomb,
     content::Content,
     range::Wanted,
     serve::Options,
@@ -32,7 +33,7 @@ pub(super) async fn file(
     // A HEAD is answered as the next GET would be, and is no download.
     let turn = match method {
         Method::HEAD => options.downloads.of(&name).asked + 1,
-        _ => options.downloads.ask(&name),
+        _ => options.downloads.ask(&name, headers.contains_key(header::RANGE)),
     };
     tokio::select! {
         () = options.stop.cancelled() => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
@@ -42,7 +43,11 @@ pub(super) async fn file(
     if let Some(refusal) = refuse(&faults) {
         return refusal;
     }
-    let answer = Answer::new(&asked, faults.body, &headers);
+    if faults.body == Some(BodyFault::GzipBomb) {
+        options.downloads.start(&name);
+        return bomb::answer(asked.size).map_or_else(|error| error.to_string().into_response(), |bomb| bomb);
+    }
+    let answer = Answer::new(&asked, &faults, turn, &headers);
     let body = if method == Method::HEAD { Body::empty() } else { answer.body(asked, options) };
     answer.response(body)
 }
@@ -75,18 +80,28 @@ fn refuse(faults: &Faults) -> Option<Response> {
 struct Answer {
     content: Content,
     fault: Option<BodyFault>,
+    /// `None`: there is none.
+    etag: Option<String>,
     wanted: Wanted,
 }
 
 impl Answer {
-    fn new(asked: &Asked, fault: Option<BodyFault>, headers: &HeaderMap) -> Self {
+    fn new(asked: &Asked, faults: &Faults, turn: u64, headers: &HeaderMap) -> Self {
+        let fault = faults.body;
         let size = if fault == Some(BodyFault::Endless) { u64::MAX } else { asked.size };
-        let content = Content::new(&asked.name, size);
+        let changed = faults.change_after.is_some_and(|after| turn > after);
+        let suffix = if changed { "#changed" } else { "" };
+        let content = Content::new(&format!("{}{suffix}", asked.name), size);
+        let etag = match faults.etag {
+            None => Some(content.etag()),
+            Some(TagFault::Weak) => Some(format!("W/{}", content.etag())),
+            Some(TagFault::Missing) => None,
+        };
         let wanted = match fault {
             Some(BodyFault::NoLength | BodyFault::Endless) => Wanted::Whole,
             _ => Wanted::read(headers, size, &content.etag()),
         };
-        Self { content, fault, wanted }
+        Self { content, fault, etag, wanted }
     }
 
     /// The bytes that the headers promise, as offsets in the file.
@@ -106,6 +121,9 @@ impl Answer {
     fn sent(&self) -> Range<u64> {
         let promised = self.promised();
         match self.fault {
+            Some(BodyFault::Cut(bytes)) => {
+                promised.start..promised.end.min(promised.start.saturating_add(bytes))
+            }
             Some(BodyFault::Truncate) => promised.start..promised.start + (promised.end - promised.start) / 2,
             _ => promised,
         }
@@ -145,7 +163,9 @@ impl Answer {
         let promised = self.promised();
         headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         headers.insert(header::CONTENT_LENGTH, (promised.end - promised.start).into());
-        headers.extend(HeaderValue::try_from(self.content.etag()).map(|etag| (header::ETAG, etag)));
+        headers.extend(
+            self.etag.iter().filter_map(|tag| Some((header::ETAG, HeaderValue::try_from(tag).ok()?))),
+        );
         headers.extend(self.content_range().map(|range| (header::CONTENT_RANGE, range)));
         headers
     }

@@ -136,7 +136,7 @@ pub(super) async fn page(
         Ok(wanted) => wanted,
         Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
     };
-    let turn = options.downloads.ask(&format!("api/{job}/{}", wanted.page));
+    let turn = options.downloads.ask(&format!("api/{job}/{}", wanted.page), false);
     tokio::select! {
         () = options.stop.cancelled() => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
         () = tokio::time::sleep(wanted.delay) => {}

@@ -31,8 +31,21 @@ pub(crate) struct Faults {
     pub(crate) redirect: Option<String>,
     /// What goes wrong with the body.
     pub(crate) body: Option<BodyFault>,
+    /// What is wrong with the entity tag.
+    pub(crate) etag: Option<TagFault>,
+    /// After so many requests of a name, its file is another of the same size; `times` does not end this.
+    pub(crate) change_after: Option<u64>,
     /// The faults hold for so many requests of a name; for ever when not given.
     pub(crate) times: Option<u64>,
+}
+
+/// What is wrong with an entity tag. Such a file is not resumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TagFault {
+    /// `W/"…"`.
+    Weak,
+    /// There is none.
+    Missing,
 }
 
 /// What goes wrong with a body.
@@ -40,6 +53,8 @@ pub(crate) struct Faults {
 pub(crate) enum BodyFault {
     /// Half is sent, then the connection closes.
     Truncate,
+    /// So many bytes are sent of each answer, then the connection closes.
+    Cut(u64),
     /// One byte is missing, and the length agrees with that.
     WrongLength,
     /// Chunked.
@@ -48,6 +63,8 @@ pub(crate) enum BodyFault {
     Endless,
     /// So many bytes a second.
     Trickle(u64),
+    /// Zeros, compressed a thousandfold.
+    GzipBomb,
 }
 
 /// Why a URL is not understood.
@@ -55,8 +72,8 @@ pub(crate) enum BodyFault {
 pub(crate) enum NotUnderstood {
     /// No such parameter.
     #[error(
-        "the parameter {0:?} is not known; known are size, delay, status, retry-after, redirect, signed, truncate, \
-         wrong-length, no-length, endless, trickle, fail-times"
+        "the parameter {0:?} is not known; known are size, delay, status, retry-after, redirect, signed, etag, \
+         change-etag-after, truncate, cut, wrong-length, no-length, endless, trickle, gzip-bomb, fail-times"
     )]
     Parameter(String),
     /// A value out of its range.
@@ -70,7 +87,9 @@ pub(crate) enum NotUnderstood {
         allowed: &'static str,
     },
     /// A body can misbehave in one way at a time.
-    #[error("only one of truncate, wrong-length, no-length, endless and trickle can be asked for")]
+    #[error(
+        "only one of truncate, cut, wrong-length, no-length, endless, trickle and gzip-bomb can be asked for"
+    )]
     TwoBodies,
 }
 
@@ -100,6 +119,8 @@ impl Asked {
             "signed" if number("signed", value)? == 1 => faults.status = Some(403),
             "signed" => {}
             "redirect" => faults.redirect = Some(value.to_owned()),
+            "etag" => faults.etag = Some(tag_fault(value)?),
+            "change-etag-after" => faults.change_after = Some(number("change-etag-after", value)?),
             "fail-times" => faults.times = Some(number("fail-times", value)?),
             _ => {
                 let fault = body_fault(parameter, value)?;
@@ -133,6 +154,7 @@ impl Faults {
             ("status", self.status.map(u64::from)),
             ("retry-after", self.retry_after),
             ("fail-times", self.times),
+            ("change-etag-after", self.change_after),
         ];
         for (name, value) in numbers {
             if let Some(value) = value {
@@ -142,8 +164,13 @@ impl Faults {
         if let Some(target) = &self.redirect {
             query.append_pair("redirect", target);
         }
+        if let Some(fault) = self.etag {
+            query.append_pair("etag", if fault == TagFault::Weak { "weak" } else { "none" });
+        }
         match self.body {
             None => query,
+            Some(BodyFault::Cut(bytes)) => query.append_pair("cut", &bytes.to_string()),
+            Some(BodyFault::GzipBomb) => query.append_key_only("gzip-bomb"),
             Some(BodyFault::Truncate) => query.append_key_only("truncate"),
             Some(BodyFault::WrongLength) => query.append_key_only("wrong-length"),
             Some(BodyFault::NoLength) => query.append_key_only("no-length"),
@@ -155,7 +182,7 @@ impl Faults {
     /// The faults that hold for the `turn`-th request (from 1) of a name.
     pub(super) fn of_turn(&self, turn: u64) -> Self {
         match self.times {
-            Some(times) if turn > times => Self::default(),
+            Some(times) if turn > times => Self { change_after: self.change_after, ..Self::default() },
             Some(_) if *self == (Self { times: self.times, ..Self::default() }) => {
                 Self { status: Some(500), ..Self::default() }
             }
@@ -167,6 +194,8 @@ impl Faults {
 fn body_fault(parameter: &str, value: &str) -> Result<BodyFault, NotUnderstood> {
     match parameter {
         "truncate" => Ok(BodyFault::Truncate),
+        "cut" => number("cut", value).map(BodyFault::Cut),
+        "gzip-bomb" => Ok(BodyFault::GzipBomb),
         "wrong-length" => Ok(BodyFault::WrongLength),
         "no-length" => Ok(BodyFault::NoLength),
         "endless" => Ok(BodyFault::Endless),
@@ -181,6 +210,14 @@ fn number(name: &'static str, value: &str) -> Result<u64, NotUnderstood> {
         value: value.to_owned(),
         allowed: "a whole number",
     })
+}
+
+fn tag_fault(value: &str) -> Result<TagFault, NotUnderstood> {
+    match value {
+        "weak" => Ok(TagFault::Weak),
+        "none" => Ok(TagFault::Missing),
+        _ => Err(NotUnderstood::Value { name: "etag", value: value.to_owned(), allowed: "weak or none" }),
+    }
 }
 
 fn status(value: &str) -> Result<u16, NotUnderstood> {
@@ -212,18 +249,24 @@ mod tests {
     fn faults() -> impl Strategy<Value = Faults> {
         let body = prop_oneof![
             Just(BodyFault::Truncate),
+            Just(BodyFault::GzipBomb),
+            any::<u64>().prop_map(BodyFault::Cut),
             Just(BodyFault::WrongLength),
             Just(BodyFault::NoLength),
             Just(BodyFault::Endless),
             (1..u64::MAX).prop_map(BodyFault::Trickle),
         ];
         let numbers = (prop::option::of(300_u16..600), any::<Option<u64>>(), any::<Option<u64>>());
-        (numbers, prop::option::of(".{0,20}"), prop::option::of(body)).prop_map(
-            |((status, retry_after, times), redirect, body)| Faults {
+        let tag = prop::option::of(prop_oneof![Just(TagFault::Weak), Just(TagFault::Missing)]);
+        let of_tag = (tag, any::<Option<u64>>());
+        (numbers, prop::option::of(".{0,20}"), prop::option::of(body), of_tag).prop_map(
+            |((status, retry_after, times), redirect, body, (etag, change_after))| Faults {
                 status,
                 retry_after,
                 redirect,
                 body,
+                etag,
+                change_after,
                 times,
             },
         )
@@ -252,6 +295,7 @@ mod tests {
             ("status=200", "300 to 599"),
             ("colour=red", "\"colour\""),
             ("trickle", "whole number"),
+            ("etag=soft", "weak or none"),
             ("truncate&endless", "only one"),
         ] {
             let error = Asked::read("a", query).unwrap_err().to_string();

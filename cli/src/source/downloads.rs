@@ -17,6 +17,8 @@ pub(super) const MAX_NAMES: usize = 100_000;
 pub(crate) struct Count {
     /// Requests.
     pub(crate) asked: u64,
+    /// Those of them that asked for a range.
+    pub(crate) ranged: u64,
     /// Answers that began a body, whole or part.
     pub(crate) started: u64,
     /// Bodies whose last byte, the file's last one, was handed to the connection.
@@ -26,6 +28,7 @@ pub(crate) struct Count {
 impl AddAssign for Count {
     fn add_assign(&mut self, other: Self) {
         self.asked += other.asked;
+        self.ranged += other.ranged;
         self.started += other.started;
         self.completed += other.completed;
     }
@@ -68,8 +71,8 @@ impl Downloads {
     }
 
     /// Counts a request; the answer is its number among the requests of that name, from 1.
-    pub(super) fn ask(&self, name: &str) -> u64 {
-        self.lock().add(name, Count { asked: 1, ..Count::default() }).asked
+    pub(super) fn ask(&self, name: &str, range: bool) -> u64 {
+        self.lock().add(name, Count { asked: 1, ranged: range.into(), ..Count::default() }).asked
     }
 
     pub(super) fn start(&self, name: &str) {
@@ -116,18 +119,21 @@ mod tests {
     #[test]
     fn the_turns_of_a_name_are_its_own() {
         let downloads = Downloads::default();
-        assert_eq!([downloads.ask("a"), downloads.ask("b"), downloads.ask("a")], [1, 1, 2]);
+        assert_eq!(
+            [downloads.ask("a", false), downloads.ask("b", true), downloads.ask("a", false)],
+            [1, 1, 2]
+        );
         downloads.start("a");
         downloads.complete("a");
-        assert_eq!(downloads.of("a"), Count { asked: 2, started: 1, completed: 1 });
-        assert_eq!(downloads.snapshot().total, Count { asked: 3, started: 1, completed: 1 });
+        assert_eq!(downloads.of("a"), Count { asked: 2, ranged: 0, started: 1, completed: 1 });
+        assert_eq!(downloads.snapshot().total, Count { asked: 3, ranged: 1, started: 1, completed: 1 });
     }
 
     #[test]
     fn names_are_bounded_and_the_totals_keep_what_is_forgotten() {
         let downloads = Downloads::default();
         for n in 0..=MAX_NAMES {
-            downloads.ask(&n.to_string());
+            downloads.ask(&n.to_string(), false);
         }
         let seen = downloads.snapshot();
         assert_eq!((seen.downloads.len(), seen.forgotten), (MAX_NAMES, 1));

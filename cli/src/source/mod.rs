@@ -3,7 +3,7 @@
 //! ```text
 //! GET|HEAD /files/<name>?size=<bytes>&delay=<ms>&<faults>     the file: <name> may hold slashes
 //! GET      /api/<job>?tasks=<n>&page-size=<n>&…               pages that list such files: see [`api`]
-//! GET      /downloads                                         JSON: who was asked for, started, completed
+//! GET      /downloads                                         JSON: who was asked for, by range, started, completed
 //! ```
 //! The body is a function of name and size alone, so [`checksum`] tells what a stored copy must be without a
 //! download. `size` is 10240 when not given, `delay` (before the first byte of the answer) 0. Ranges, `If-Range`
@@ -16,10 +16,14 @@
 //! | `retry-after=<s>` | the status (503 when none is given) carries `Retry-After` |
 //! | `redirect=<URL>` | 302, or the 3xx of `status`, to that URL |
 //! | `truncate` | `Content-Length` is honest, half of it is sent, the connection closes |
+//! | `cut=<bytes>` | so many bytes of each answer are sent, then the connection closes |
 //! | `wrong-length` | `Content-Length` and body are one byte short: only the checksum tells |
 //! | `no-length` | chunked, no `Content-Length`, no ranges |
 //! | `endless` | chunked, never ends |
 //! | `trickle=<bytes/s>` | so slowly, in at most ten pieces a second |
+//! | `gzip-bomb` | `size` zeros (whole MiB), compressed a thousandfold, `Content-Encoding: gzip`; no ranges |
+//! | `etag=weak`, `etag=none` | a weak entity tag, or none |
+//! | `change-etag-after=<n>` | after n requests of that name, other bytes and another `ETag`; `fail-times` does not end it |
 //! | `fail-times=<n>` | the other faults, or 500 when there are none, hold for the first n requests of that name only |
 //!
 //! `status`, `retry-after` and `redirect` win over the faults of a body, of which a URL has at most one. A URL
@@ -29,6 +33,7 @@ mod answer;
 mod api;
 mod asked;
 mod body;
+mod bomb;
 mod content;
 pub(crate) mod downloads;
 mod range;

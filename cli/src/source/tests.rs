@@ -169,7 +169,7 @@ async fn a_name_fails_its_first_times_and_then_comes() {
     }
     assert_eq!(statuses, [500, 500, 200, 200]);
     assert_eq!(get(&at("other")).await.status, 500, "each name has its own count");
-    assert_eq!(source.downloads.of("f"), downloads::Count { asked: 4, started: 2, completed: 2 });
+    assert_eq!(source.downloads.of("f"), downloads::Count { asked: 4, ranged: 0, started: 2, completed: 2 });
 }
 
 #[tokio::test]
@@ -180,7 +180,49 @@ async fn a_truncated_file_ends_early_and_its_first_half_is_right() {
     assert_eq!((cut.status, cut.header("content-length")), (200, Some("300000")));
     assert!(!cut.complete);
     assert_eq!(cut.body, good[..150_000]);
-    assert_eq!(source.downloads.of("t"), downloads::Count { asked: 2, started: 2, completed: 1 });
+    assert_eq!(source.downloads.of("t"), downloads::Count { asked: 2, ranged: 0, started: 2, completed: 1 });
+}
+
+#[tokio::test]
+async fn a_file_that_is_cut_comes_whole_in_ranges() {
+    let source = start().await;
+    let url = format!("{}/files/c?size=1000&cut=400", source.base_url);
+    let mut body = Vec::new();
+    while body.len() < 1_000 {
+        let answer = ask(&url, "GET", &format!("Range: bytes={}-\r\n", body.len())).await;
+        assert_eq!((answer.status, answer.complete), (206, body.len() == 800));
+        body.extend(answer.body);
+    }
+    assert_eq!(sum(&body), checksum("c", 1_000));
+    assert_eq!(source.downloads.of("c"), downloads::Count { asked: 3, ranged: 3, started: 3, completed: 1 });
+}
+
+#[tokio::test]
+async fn an_entity_tag_is_weak_or_missing_or_changes_with_the_file() {
+    let source = start().await;
+    let at = |query: &str| format!("{}/files/e?size=100&{query}", source.base_url);
+    let strong = get(&at("")).await.header("etag").unwrap().to_owned();
+    assert_eq!(get(&at("etag=weak")).await.header("etag"), Some(&*format!("W/{strong}")));
+    assert_eq!(get(&at("etag=none")).await.header("etag"), None);
+    assert_eq!(get(&at("change-etag-after=99")).await.header("etag"), Some(&*strong));
+    let changed = get(&at("change-etag-after=4&fail-times=0")).await;
+    assert_ne!(changed.header("etag"), Some(&*strong));
+    assert_eq!((changed.status, sum(&changed.body) == checksum("e", 100)), (200, false));
+    let range = format!("Range: bytes=9-\r\nIf-Range: {strong}\r\n");
+    let resumed = ask(&at("change-etag-after=4"), "GET", &range).await;
+    assert_eq!(resumed.status, 200, "the whole of the other file");
+}
+
+#[tokio::test]
+async fn a_gzip_bomb_is_a_thousand_times_as_large_decoded() {
+    let source = start().await;
+    let bomb = get(&format!("{}/files/b?size=3145728&gzip-bomb", source.base_url)).await;
+    assert_eq!((bomb.status, bomb.header("content-encoding")), (200, Some("gzip")));
+    assert!(bomb.complete && bomb.body.len() < 3_145_728 / 500, "{}", bomb.body.len());
+    let mut decoded = Vec::new();
+    let mut decoder = flate2::read::MultiGzDecoder::new(&bomb.body[..]);
+    std::io::Read::read_to_end(&mut decoder, &mut decoded).unwrap();
+    assert_eq!(decoded, vec![0; 3_145_728]);
 }
 
 #[tokio::test]
@@ -277,7 +319,8 @@ async fn counts_are_readable_from_outside() {
     get(&Asked::file("x/y", 10).url(&source.base_url)).await;
     let answer = get(&format!("{}/downloads", source.base_url)).await;
     let seen: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
-    assert_eq!(seen["downloads"]["x/y"], serde_json::json!({"asked": 1, "started": 1, "completed": 1}));
+    let counted = serde_json::json!({"asked": 1, "ranged": 0, "started": 1, "completed": 1});
+    assert_eq!(seen["downloads"]["x/y"], counted);
     assert_eq!((&seen["total"]["completed"], &seen["forgotten"]), (&1.into(), &0.into()));
 }
 

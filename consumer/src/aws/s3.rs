@@ -46,13 +46,14 @@ impl S3Bucket {
         fault::of(&self.resource(), error)
     }
 
-    /// 412: something stands there. 409 and an upload that is gone: a concurrent write.
+    /// 412, and 404 of an object that was to be replaced: something else stands there. 409 and an upload that is gone: a
+    /// concurrent write.
     fn write_fault<E>(&self, error: &SdkError<E, HttpResponse>) -> StoreFault
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         match (fault::status(error), fault::code(error)) {
-            (Some(412), _) => StoreFault::Exists,
+            (Some(412), _) | (_, Some("NoSuchKey")) => StoreFault::Exists,
             (Some(409), _) | (_, Some("NoSuchUpload")) => StoreFault::Conflict,
             _ => StoreFault::Aws(self.fault(error)),
         }
@@ -64,9 +65,14 @@ fn metadata(place: &Place) -> [(&'static str, String); 3] {
     [(JOB, owner.job.to_string()), (TASK, owner.task.to_string()), (ATTEMPT, owner.attempt.to_string())]
 }
 
-/// `If-None-Match: *`, unless the task says that it may overwrite.
+/// `If-None-Match: *`, unless there is something to replace.
 fn only_if_absent(place: &Place) -> Option<String> {
-    (!place.overwrite).then(|| "*".to_owned())
+    place.replaces.is_none().then(|| "*".to_owned())
+}
+
+/// Of a whole object; a checksum of its parts' checksums ends with their number.
+fn of_whole_object(crc64nvme: &String) -> bool {
+    !crc64nvme.contains('-')
 }
 
 impl ObjectStore for S3Bucket {
@@ -90,7 +96,12 @@ impl ObjectStore for S3Bucket {
         let metadata = head.metadata.unwrap_or_default();
         let owner = metadata.get(JOB).cloned().zip(metadata.get(TASK).cloned());
         let bytes = head.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or_default();
-        Ok(Some(Head { bytes, crc64nvme: head.checksum_crc64_nvme, etag: head.e_tag, owner }))
+        Ok(Some(Head {
+            bytes,
+            crc64nvme: head.checksum_crc64_nvme.filter(of_whole_object),
+            etag: head.e_tag,
+            owner,
+        }))
     }
 
     async fn put(&self, place: &Place, body: Bytes, crc64nvme: &str) -> Result<Option<String>, StoreFault> {
@@ -101,6 +112,7 @@ impl ObjectStore for S3Bucket {
         let answer = request
             .set_content_type(place.content_type.clone())
             .set_if_none_match(only_if_absent(place))
+            .set_if_match(place.replaces.clone())
             .checksum_crc64_nvme(crc64nvme)
             .body(ByteStream::from(body))
             .send()
@@ -161,6 +173,7 @@ impl ObjectStore for S3Bucket {
         let answer = request
             .upload_id(upload)
             .set_if_none_match(only_if_absent(place))
+            .set_if_match(place.replaces.clone())
             .checksum_type(ChecksumType::FullObject)
             .checksum_crc64_nvme(crc64nvme)
             .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build())

@@ -142,7 +142,7 @@ pub(super) fn worker_main<P: Ports>(
     board: &Board,
 ) -> Arc<WorkerMain> {
     let (events, budget, rules) =
-        (events.clone(), Budget::new(settings.memory_budget), settings.task.clone());
+        (events.clone(), Budget::new(settings.memory_budget, settings.pool.slots()), settings.task.clone());
     let credentials = settings.credentials.clone();
     let (board, instance, beat) =
         (board.clone(), Arc::<str>::from(instance), beat_every(settings.stuck_after));

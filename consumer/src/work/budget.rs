@@ -1,36 +1,115 @@
 //! One budget for the memory of all download buffers. A task reserves before it grows.
+//!
+//! Every slot has room for one part of the least size: nobody waits for that while threads are alive. What is above is
+//! shared. Nobody waits for somebody who waits: who waits for memory holds neither memory of the shared kind nor a
+//! place at a host, and who grows takes what is free at that moment or goes on as it is.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::store::MIN_PART_BYTES;
+use crate::fail::{Reason, TaskFault};
+
 const UNIT_BYTES: u64 = 1024;
 
 /// The budget, shared by all workers.
 #[derive(Debug, Clone)]
-pub struct Budget(Arc<Semaphore>);
+pub struct Budget {
+    /// A part of the least size for each slot.
+    own: Arc<Semaphore>,
+    shared: Arc<Semaphore>,
+    shared_bytes: u64,
+}
 
 /// Memory that may be used until this is dropped.
 #[derive(Debug)]
 pub struct Reserved {
-    _permit: Option<OwnedSemaphorePermit>,
+    bytes: u64,
+    _own: OwnedSemaphorePermit,
+    more: OwnedSemaphorePermit,
+    budget: Budget,
 }
 
 impl Budget {
-    /// A budget of so many bytes.
+    /// A budget of so many bytes for so many slots.
     #[must_use]
-    pub fn new(bytes: u64) -> Self {
-        let units = usize::try_from(bytes / UNIT_BYTES).unwrap_or(usize::MAX);
-        Self(Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))))
+    pub fn new(bytes: u64, slots: usize) -> Self {
+        let own = bytes.min(MIN_PART_BYTES.saturating_mul(slots as u64));
+        let shared_bytes = bytes - own;
+        Self { own: semaphore(own), shared: semaphore(shared_bytes), shared_bytes }
     }
 
-    /// Waits until so many bytes are free and takes them. Each task reserves once, before its first byte: the
-    /// start is refused when not every slot could, so nobody waits for somebody who waits.
-    pub async fn reserve(&self, bytes: u64) -> Reserved {
-        let permit = Arc::clone(&self.0).acquire_many_owned(units(bytes)).await;
-        // The semaphore is never closed.
-        Reserved { _permit: permit.ok() }
+    /// Takes so many bytes if they are free now.
+    #[must_use]
+    pub fn try_reserve(&self, bytes: u64) -> Option<Reserved> {
+        let (own, more) = split(bytes);
+        let own = Arc::clone(&self.own).try_acquire_many_owned(units(own)).ok()?;
+        let more = Arc::clone(&self.shared).try_acquire_many_owned(units(more)).ok()?;
+        Some(self.reserved(bytes, own, more))
     }
+
+    /// Waits until so many bytes are free and takes them.
+    ///
+    /// # Errors
+    /// `tooLarge`: they never are.
+    pub async fn reserve(&self, bytes: u64) -> Result<Reserved, TaskFault> {
+        let (own, more) = split(bytes);
+        if more > self.shared_bytes {
+            return Err(self.never_free(bytes));
+        }
+        let never_closed = |_| self.never_free(bytes);
+        let own = Arc::clone(&self.own).acquire_many_owned(units(own)).await.map_err(never_closed)?;
+        let more = Arc::clone(&self.shared).acquire_many_owned(units(more)).await.map_err(never_closed)?;
+        Ok(self.reserved(bytes, own, more))
+    }
+
+    fn reserved(&self, bytes: u64, own: OwnedSemaphorePermit, more: OwnedSemaphorePermit) -> Reserved {
+        Reserved { bytes, _own: own, more, budget: self.clone() }
+    }
+
+    fn never_free(&self, bytes: u64) -> TaskFault {
+        const MIB: u64 = 1024 * 1024;
+        let detail = format!(
+            "the file needs parts of {} MiB and MEMORY_BUDGET_MIB leaves {} MiB for one; raise it, or lower \
+             WORKER_POOL_SIZE or TASKS_PER_WORKER",
+            bytes.div_ceil(MIB),
+            (MIN_PART_BYTES + self.shared_bytes) / MIB
+        );
+        TaskFault::last(Reason::TooLarge, detail)
+    }
+}
+
+impl Reserved {
+    /// How many.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Takes more, up to so many bytes in all, if they are free now; else half of what is missing to there, and so on.
+    pub fn grow(&mut self, up_to: u64) {
+        let mut wanted = up_to;
+        while wanted > self.bytes {
+            let missing = Arc::clone(&self.budget.shared).try_acquire_many_owned(units(wanted - self.bytes));
+            if let Ok(permit) = missing {
+                self.more.merge(permit);
+                self.bytes = wanted;
+                return;
+            }
+            wanted /= 2;
+        }
+    }
+}
+
+fn semaphore(bytes: u64) -> Arc<Semaphore> {
+    let units = usize::try_from(bytes / UNIT_BYTES).unwrap_or(usize::MAX);
+    Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS)))
+}
+
+/// What a slot has for itself, and what it takes of the shared.
+const fn split(bytes: u64) -> (u64, u64) {
+    if bytes <= MIN_PART_BYTES { (bytes, 0) } else { (MIN_PART_BYTES, bytes - MIN_PART_BYTES) }
 }
 
 fn units(bytes: u64) -> u32 {
@@ -43,12 +122,70 @@ mod tests {
 
     use super::*;
 
+    const MIB: u64 = 1024 * 1024;
+
+    /// What is reserved without a wait.
+    fn at_once(budget: &Budget, bytes: u64) -> Option<Reserved> {
+        budget.reserve(bytes).now_or_never().map(Result::unwrap)
+    }
+
     #[test]
-    fn a_task_waits_while_the_budget_is_taken() {
-        let budget = Budget::new(10 * 1024);
-        let first = budget.reserve(8 * 1024).now_or_never().unwrap();
-        assert!(budget.reserve(3 * 1024).now_or_never().is_none());
+    fn a_task_waits_while_the_shared_memory_is_taken() {
+        let budget = Budget::new(20 * MIB, 2);
+        let first = at_once(&budget, 13 * MIB).unwrap();
+        assert!(at_once(&budget, 8 * MIB).is_none());
         drop(first);
-        assert!(budget.reserve(10 * 1024).now_or_never().is_some());
+        assert!(at_once(&budget, 15 * MIB).is_some());
+    }
+
+    #[test]
+    fn each_slot_has_room_for_a_part_whatever_others_take() {
+        let budget = Budget::new(20 * MIB, 2);
+        let mut large = at_once(&budget, 5 * MIB).unwrap();
+        large.grow(30 * MIB);
+        assert_eq!(large.bytes(), 15 * MIB);
+        assert!(at_once(&budget, MIN_PART_BYTES).is_some());
+    }
+
+    #[test]
+    fn who_grows_takes_what_is_free_or_stays_as_it_is() {
+        let budget = Budget::new(30 * MIB, 2);
+        let [mut one, mut other] = [(); 2].map(|()| at_once(&budget, 5 * MIB).unwrap());
+        one.grow(25 * MIB);
+        other.grow(20 * MIB);
+        assert_eq!((one.bytes() / MIB, other.bytes() / MIB), (25, 5));
+        drop(one);
+        other.grow(20 * MIB);
+        assert_eq!(other.bytes() / MIB, 20);
+    }
+
+    #[test]
+    fn what_never_fits_is_told_with_the_numbers() {
+        let fault = Budget::new(20 * MIB, 2).reserve(16 * MIB).now_or_never().unwrap().unwrap_err();
+        let text = fault.to_string();
+        assert!(text.contains("16 MiB") && text.contains("15 MiB") && text.starts_with("tooLarge"), "{text}");
+        assert!(Budget::new(20 * MIB, 2).try_reserve(16 * MIB).is_none());
+    }
+
+    /// Tasks of all sizes on as many slots as there are, each growing while it holds what it has.
+    #[tokio::test(start_paused = true)]
+    async fn tasks_that_reserve_and_grow_all_come_to_their_end() {
+        let budget = Budget::new(40 * MIB, 4);
+        let slots = Arc::new(Semaphore::new(4));
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..400_u64 {
+            let (budget, slots) = (budget.clone(), Arc::clone(&slots));
+            tasks.spawn(async move {
+                let _slot = slots.acquire().await.unwrap();
+                let mut memory = budget.reserve((1 + n * 7 % 25) * MIB).await.unwrap();
+                for up_to in [8, 16, 32] {
+                    memory.grow(up_to * MIB);
+                    tokio::time::sleep(std::time::Duration::from_millis(1 + n % 5)).await;
+                }
+            });
+        }
+        let all = async { while tasks.join_next().await.is_some() {} };
+        tokio::time::timeout(std::time::Duration::from_secs(600), all).await.expect("nobody waits for ever");
+        assert_eq!(at_once(&budget, 25 * MIB).map(|all| all.bytes()), Some(25 * MIB), "all is free again");
     }
 }

@@ -16,7 +16,7 @@ use super::{
         credentials::Credentials,
         request::{public_url, request},
     },
-    store::Shelf,
+    store::{Outcome, Shelf, Standing},
 };
 use crate::{
     admit::{page, parse::task_digest},
@@ -28,6 +28,9 @@ use crate::{
 
 /// An upload that is not aborted within this is left to the next claimant.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Downloads within one attempt: another write of the key makes the next one necessary.
+const DOWNLOADS: usize = 3;
 
 /// What a worker needs to know of the configuration.
 #[derive(Debug, Clone)]
@@ -108,7 +111,7 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
         if let Some(upload) = &claimed.open_upload {
             self.store.abort_upload(&place.key, upload).await?;
         }
-        self.store_from_source(task, &place, &request, &claimed, traces).await.map(Some)
+        self.store_from_source(task, place, &request, &claimed, traces).await.map(Some)
     }
 
     async fn claim(&self, task: &Task) -> Result<Option<Claimed>, TaskFault> {
@@ -141,13 +144,13 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
         let key = ObjectKey::of_task(prefixes, task.spec.key.as_deref(), &task.job, task.id())
             .map_err(|error| TaskFault::last(Reason::InvalidKey, error.to_string()))?;
         let owner = Owner { job: task.job.clone(), task: task.id().clone(), attempt: claimed.attempts };
-        Ok((Place { key, owner, content_type: None, overwrite: task.spec.overwrite }, request))
+        Ok((Place { key, owner, content_type: None, replaces: None }, request))
     }
 
     async fn store_from_source(
         &self,
         task: &Task,
-        place: &Place,
+        mut place: Place,
         request: &Request,
         claimed: &Claimed,
         traces: &Traces,
@@ -157,12 +160,16 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
             ledger: &self.ledger,
             budget: &self.budget,
             max_bytes: self.rules.max_file_bytes,
+            overwrite: task.spec.overwrite,
             open_upload: &traces.open_upload,
         };
-        if claimed.epoch > 1
-            && let Some(object) = shelf.left_behind(place).await?
-        {
-            return Ok(object);
+        // The first claim of a task leaves this to the condition of its write, unless it is to replace something.
+        if claimed.epoch > 1 || task.spec.overwrite {
+            match shelf.standing(&place).await? {
+                Standing::Ours(object) => return Ok(object),
+                Standing::Another { etag } if task.spec.overwrite => place.replaces = etag,
+                Standing::Another { .. } | Standing::Nothing => {}
+            }
         }
         // After the look: the last attempt may have stored it, and have been kept from recording it.
         if claimed.attempts > self.rules.max_attempts {
@@ -170,9 +177,36 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
                 format!("started {} times, MAX_ATTEMPTS={}", claimed.attempts - 1, self.rules.max_attempts);
             return Err(TaskFault::last(Reason::AttemptsExhausted, detail));
         }
-        let (head, body) = self.fetch(task, request).await?;
-        let place = Place { content_type: head.content_type.clone(), ..place.clone() };
-        shelf.store(&place, claimed.epoch, &head, body).await
+        self.download(&shelf, (task, request), place, claimed.epoch).await
+    }
+
+    async fn download(
+        &self,
+        shelf: &Shelf<'_, S, L>,
+        (task, request): (&Task, &Request),
+        mut place: Place,
+        epoch: u64,
+    ) -> Result<Stored, TaskFault> {
+        let mut memory = None;
+        for _ in 0..DOWNLOADS {
+            let (head, body) = self.fetch(task, request).await?;
+            place.content_type.clone_from(&head.content_type);
+            if let Outcome::Stored(object) = shelf.store(&place, epoch, (&head, body), &mut memory).await? {
+                return Ok(object);
+            }
+            self.drop_upload(&place, shelf.open_upload).await?;
+        }
+        Err(TaskFault::retry(Reason::WriteConflict, format!("others write {} all the time", place.key)))
+    }
+
+    /// Aborts an upload that came to nothing, before another one is recorded in its place.
+    async fn drop_upload(&self, place: &Place, open: &RefCell<Option<String>>) -> Result<(), TaskFault> {
+        let upload = open.borrow().clone();
+        if let Some(upload) = upload {
+            self.store.abort_upload(&place.key, &upload).await?;
+            open.take();
+        }
+        Ok(())
     }
 
     /// Asks for the file. A presigned URL that has expired is read anew from the page that listed it, once.

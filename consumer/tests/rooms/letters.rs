@@ -42,3 +42,8 @@ pub fn page(job: &str, tasks: impl IntoIterator<Item = usize>, next: Option<usiz
     let tasks: Vec<_> = tasks.into_iter().map(|n| spec(job, &format!("t{n}"))).collect();
     json!({ "tasks": tasks, "next": next.map(|page| page_url(job, page)) }).to_string()
 }
+
+/// A task message that may replace what stands under its key.
+pub fn overwriting_task(job: &str, task: &str) -> String {
+    json!({ "jobId": job, "taskId": task, "url": url(job, task), "overwrite": true }).to_string()
+}

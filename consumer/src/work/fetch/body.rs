@@ -63,12 +63,7 @@ impl Body for HttpBody {
 }
 
 impl HttpBody {
-    pub(super) fn new(
-        source: HttpSource,
-        request: Request,
-        answered: Answered,
-        length: Option<u64>,
-    ) -> Self {
+    pub(super) fn new(source: HttpSource, request: Request, answered: Answered, length: Option<u64>) -> Self {
         let anchor = Anchor::of(answered.response.headers(), length);
         let pace = Pace::new(source.patience().window);
         let answered = Some(answered);
@@ -124,31 +119,40 @@ impl HttpBody {
         while let Some(pause) = self.tries.again(self.at) {
             tracing::debug!(host = self.request.url.host_str(), at = self.at, %fault, "a download is resumed");
             time::sleep(pause).await;
-            let asked = self.source.open(&self.request, &anchor.rest_from(self.at)).await;
-            let checked = asked.and_then(|answered| {
-                let response = &answered.response;
-                anchor.check(response.status(), response.headers(), self.at).map(|()| answered)
-            });
-            match checked {
+            let rest = match self.source.open(&self.request, &anchor.rest_from(self.at)).await {
+                Ok(answered) => continues(anchor, answered, self.at),
+                Err(fault) => {
+                    Err(if may_pass_soon(&fault) { Stop::BrokeOff(fault) } else { Stop::Ends(fault) })
+                }
+            };
+            match rest {
                 Ok(answered) => {
                     self.asked_at = self.at;
                     self.answered = Some(answered);
                     return Ok(());
                 }
-                Err(next) if may_pass_soon(&next) => fault = next,
-                Err(next) => return Err(next),
+                Err(Stop::BrokeOff(again)) => fault = again,
+                Err(Stop::Ends(last)) => return Err(last),
             }
         }
         Err(fault)
     }
 }
 
-/// Not when the source said when, nor when its file is another.
-const fn may_pass_soon(fault: &TaskFault) -> bool {
-    match fault {
-        TaskFault::Retry { reason, after, .. } => after.is_none() && !matches!(reason, Reason::SourceChanged),
-        _ => false,
+fn continues(anchor: &mut Anchor, answered: Answered, at: u64) -> Result<Answered, Stop> {
+    let response = &answered.response;
+    match anchor.check(response.status(), response.headers(), at) {
+        Ok(()) => Ok(answered),
+        Err(fault @ TaskFault::Retry { reason: Reason::SourceFailed, after: None, .. }) => {
+            Err(Stop::BrokeOff(fault))
+        }
+        Err(fault) => Err(Stop::Ends(fault)),
     }
+}
+
+/// Not when the source said when.
+const fn may_pass_soon(fault: &TaskFault) -> bool {
+    matches!(fault, TaskFault::Retry { after: None, .. })
 }
 
 fn lost(detail: &str) -> Stop {

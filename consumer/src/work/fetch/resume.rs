@@ -67,7 +67,7 @@ impl Anchor {
             StatusCode::RANGE_NOT_SATISFIABLE => {
                 Err(changed(format!("the source no longer has bytes from {at} on")))
             }
-            status => Err(answer::refused(status, headers, SystemTime::now())),
+            status => Err(not_now(answer::refused(status, headers, SystemTime::now()))),
         }
     }
 
@@ -85,6 +85,18 @@ impl Anchor {
         };
         self.total = Some(total);
         Ok(())
+    }
+}
+
+/// A source that refuses the rest has not refused the file: a presigned URL may have expired meanwhile. The next attempt
+/// asks for the whole, and hears it then.
+fn not_now(fault: TaskFault) -> TaskFault {
+    match fault {
+        TaskFault::Final { detail, .. } => TaskFault::retry(
+            Reason::Truncated,
+            format!("the source broke off and refused the rest: {detail}"),
+        ),
+        fault => fault,
     }
 }
 
@@ -119,7 +131,8 @@ impl Tries {
         self.resumes += 1;
         self.last_at = at;
         let goes_on = self.resumes <= MAX_RESUMES && self.fruitless <= MAX_FRUITLESS;
-        goes_on.then(|| self.fruitless.checked_sub(1).map_or(Duration::ZERO, |doubled| PAUSE * (1 << doubled)))
+        goes_on
+            .then(|| self.fruitless.checked_sub(1).map_or(Duration::ZERO, |doubled| PAUSE * (1 << doubled)))
     }
 }
 
@@ -199,7 +212,7 @@ mod tests {
 
     #[test]
     fn other_statuses_mean_what_they_mean_without_a_range() {
-        assert_eq!(answered(403, &[]), "sourceRefused");
+        assert_eq!(answered(403, &[]), "truncated", "asked for as a whole, it may be answered");
         assert_eq!(answered(503, &[]), "sourceFailed");
     }
 
@@ -217,10 +230,7 @@ mod tests {
         let mut tries = Tries::default();
         let millis = |pause: Option<Duration>| pause.map(|pause| pause.as_millis());
         let pauses: Vec<_> = [10, 10, 20, 20, 20, 20, 20].map(|at| millis(tries.again(at))).into();
-        assert_eq!(
-            pauses,
-            [Some(0), Some(250), Some(0), Some(250), Some(500), Some(1_000), None]
-        );
+        assert_eq!(pauses, [Some(0), Some(250), Some(0), Some(250), Some(500), Some(1_000), None]);
     }
 
     #[test]

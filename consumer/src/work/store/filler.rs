@@ -80,6 +80,11 @@ impl<B: Body> Filler<B> {
         }
     }
 
+    /// The source told it, and it is held to it.
+    pub(super) const fn knows_its_length(&self) -> bool {
+        self.length.is_some()
+    }
+
     /// All of the body is in the parts.
     pub(super) const fn ended(&self) -> bool {
         self.ended

@@ -1,13 +1,30 @@
 //! Multipart upload: one part in memory at a time, its id in the ledger before its first part.
+//!
+//! An upload that is open when the process dies is aborted by the next claimant, who finds its id in the ledger. One
+//! that was created and not yet recorded just then is known to nobody: the bucket's lifecycle rule aborts it (after a
+//! day, as the infrastructure sets it).
 
 use bytes::Bytes;
 
-use super::{Shelf, checksum::Checksum, filler::Filler, stored};
+use super::{Outcome, Shelf, WRITES, checksum::Checksum, compared, filler::Filler, grown_part_bytes, stored};
 use crate::{
     fail::{Reason, TaskFault},
-    message::Stored,
     ports::{Body, Ledger, ObjectStore, Part, Place, StoreFault},
+    work::budget::Reserved,
 };
+
+/// Why an upload goes no further.
+enum Halt {
+    /// Somebody else's write, or the upload is gone.
+    Conflict,
+    Fault(TaskFault),
+}
+
+impl From<TaskFault> for Halt {
+    fn from(fault: TaskFault) -> Self {
+        Self::Fault(fault)
+    }
+}
 
 impl<S: ObjectStore, L: Ledger> Shelf<'_, S, L> {
     pub(super) async fn upload<B: Body>(
@@ -16,62 +33,115 @@ impl<S: ObjectStore, L: Ledger> Shelf<'_, S, L> {
         epoch: u64,
         first: Bytes,
         mut filler: Filler<B>,
-        part_bytes: u64,
-    ) -> Result<Stored, TaskFault> {
-        let upload = self.begin(place, epoch).await?;
-        let mut parts = vec![self.put_part(place, &upload, 1, first).await?];
-        while !filler.ended() {
-            let body = filler.fill(part_bytes).await?;
-            let number = next_number(parts.len())?;
-            parts.push(self.put_part(place, &upload, number, body).await?);
-        }
-        let crc = filler.checksum();
-        match self.store.complete_upload(place, &upload, &parts, &crc).await {
-            Ok(etag) => {
-                self.open_upload.take();
-                Ok(stored(place, filler.bytes(), crc, etag))
-            }
-            Err(fault) => self.not_written(place, fault).await,
-        }
+        memory: &mut Reserved,
+    ) -> Result<Outcome, TaskFault> {
+        let sent = async {
+            let upload = self.begin(place, epoch).await?;
+            let parts = self.send_parts(place, &upload, first, &mut filler, memory).await?;
+            Ok((upload, parts))
+        };
+        let (upload, parts) = match sent.await {
+            Ok(sent) => sent,
+            Err(Halt::Fault(fault)) => return Err(fault),
+            Err(Halt::Conflict) => return self.start_again(place, epoch).await,
+        };
+        self.complete(place, epoch, (&upload, &parts), &filler).await
     }
 
     /// Opens an upload and remembers it: here for whoever stops this task, in the ledger for after a crash.
-    async fn begin(&self, place: &Place, epoch: u64) -> Result<String, TaskFault> {
-        let upload = match self.store.create_upload(place).await {
-            Ok(upload) => upload,
-            Err(fault) => return Err(of_part(fault)),
-        };
+    async fn begin(&self, place: &Place, epoch: u64) -> Result<String, Halt> {
+        let upload = self.store.create_upload(place).await.map_err(halt)?;
         *self.open_upload.borrow_mut() = Some(upload.clone());
-        if self.ledger.note_upload(&place.owner.job, &place.owner.task, epoch, &upload).await? {
-            return Ok(upload);
-        }
-        Err(TaskFault::Fenced)
+        self.fence(place, epoch, &upload).await?;
+        Ok(upload)
     }
 
-    async fn put_part(
+    /// Writes the upload's id down, which only the newest claim of a task may do.
+    async fn fence(&self, place: &Place, epoch: u64, upload: &str) -> Result<(), TaskFault> {
+        let owner = &place.owner;
+        let ours = self.ledger.note_upload(&owner.job, &owner.task, epoch, upload).await?;
+        if ours { Ok(()) } else { Err(TaskFault::Fenced) }
+    }
+
+    async fn send_parts<B: Body>(
         &self,
         place: &Place,
         upload: &str,
-        number: i32,
-        body: Bytes,
-    ) -> Result<Part, TaskFault> {
+        first: Bytes,
+        filler: &mut Filler<B>,
+        memory: &mut Reserved,
+    ) -> Result<Vec<Part>, Halt> {
+        let mut parts = vec![self.put_part(place, upload, 1, first).await?];
+        while !filler.ended() {
+            let number = next_number(parts.len())?;
+            if !filler.knows_its_length() {
+                memory.grow(grown_part_bytes(number.unsigned_abs().into()));
+            }
+            let body = filler.fill(memory.bytes()).await?;
+            parts.push(self.put_part(place, upload, number, body).await?);
+        }
+        Ok(parts)
+    }
+
+    async fn put_part(&self, place: &Place, upload: &str, number: i32, body: Bytes) -> Result<Part, Halt> {
         let crc = Checksum::of(&body);
-        self.store.put_part(&place.key, upload, number, body, &crc).await.map_err(of_part)
+        self.store.put_part(&place.key, upload, number, body, &crc).await.map_err(halt)
+    }
+
+    /// Makes the object, unless another delivery has the task by now: that one is at work on it.
+    async fn complete<B: Body>(
+        &self,
+        place: &Place,
+        epoch: u64,
+        (upload, parts): (&str, &[Part]),
+        filler: &Filler<B>,
+    ) -> Result<Outcome, TaskFault> {
+        let (mut place, crc) = (place.clone(), filler.checksum());
+        for _ in 0..WRITES {
+            self.fence(&place, epoch, upload).await?;
+            match self.store.complete_upload(&place, upload, parts, &crc).await {
+                Ok(etag) => {
+                    self.open_upload.take();
+                    return Ok(Outcome::Stored(stored(&place, filler.bytes(), crc, etag)));
+                }
+                Err(StoreFault::Aws(fault)) => return Err(fault.into()),
+                Err(StoreFault::Conflict) => return self.start_again(&place, epoch).await,
+                Err(StoreFault::Exists) => {
+                    if let Some(object) = self.make_way(&mut place).await? {
+                        return Ok(Outcome::Stored(compared(object, filler.bytes(), &crc)));
+                    }
+                }
+            }
+        }
+        Err(TaskFault::retry(Reason::WriteConflict, format!("others write {} all the time", place.key)))
+    }
+
+    /// The upload came to nothing. The write that was in the way may be this task's own, from another delivery; and
+    /// that delivery may have taken the task over.
+    async fn start_again(&self, place: &Place, epoch: u64) -> Result<Outcome, TaskFault> {
+        if let Some(object) = self.make_way(&mut place.clone()).await? {
+            return Ok(Outcome::Stored(object));
+        }
+        let gone = self.open_upload.borrow().clone();
+        if let Some(upload) = gone {
+            self.fence(place, epoch, &upload).await?;
+        }
+        Ok(Outcome::StartAgain)
     }
 }
 
-fn of_part(fault: StoreFault) -> TaskFault {
+fn halt(fault: StoreFault) -> Halt {
     match fault {
-        StoreFault::Aws(fault) => fault.into(),
-        StoreFault::Exists | StoreFault::Conflict => {
-            TaskFault::retry(Reason::WriteConflict, "the upload ended under our hands")
-        }
+        StoreFault::Aws(fault) => Halt::Fault(fault.into()),
+        StoreFault::Exists | StoreFault::Conflict => Halt::Conflict,
     }
 }
 
 fn next_number(parts: usize) -> Result<i32, TaskFault> {
     let number = i32::try_from(parts + 1).ok().filter(|number| *number <= 10_000);
     number.ok_or_else(|| {
-        TaskFault::last(Reason::TooLarge, "a file of unknown length needs more than 10,000 parts")
+        let detail = "a file of unknown length needs more than 10,000 parts of the size that memory allowed; raise \
+                      MEMORY_BUDGET_MIB, or have the source send Content-Length";
+        TaskFault::last(Reason::TooLarge, detail)
     })
 }

@@ -119,6 +119,11 @@ impl Answer {
         Self { length: None, end, ..self }
     }
 
+    /// Whatever comes, so many bytes were promised.
+    pub fn promising(self, bytes: u64) -> Self {
+        Self { length: Some(bytes), ..self }
+    }
+
     pub fn gated(self) -> Self {
         Self { gated: true, ..self }
     }

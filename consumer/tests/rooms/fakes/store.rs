@@ -25,7 +25,7 @@ pub struct Object {
     pub body: Bytes,
     pub crc64nvme: String,
     pub owner: Option<Owner>,
-    /// Successful writes of the key.
+    /// Successful writes of the key by consumers.
     pub writes: u32,
 }
 
@@ -54,14 +54,15 @@ impl Everything {
             return Err(fault(AwsKind::Denied, BUCKET).into());
         }
         let before = self.bucket.objects.get(key).map_or(0, |object| object.writes);
-        if before > 0 && !place.overwrite {
+        let standing = self.bucket.objects.get(key).map(|object| etag(key, object.writes));
+        if standing != place.replaces {
             return Err(StoreFault::Exists);
         }
         let owner = Some(place.owner.clone());
         let object = Object { body, crc64nvme: crc64nvme.into(), owner, writes: before + 1 };
         self.bucket.objects.insert(key.into(), object);
         self.journal.push(Did::Stored { key: key.into() });
-        Ok(Some(format!("etag-{key}-{before}")))
+        Ok(Some(etag(key, before + 1)))
     }
 
     /// The body of the parts, in order; every part but the last has 5 MiB at least.
@@ -85,7 +86,7 @@ impl World {
     /// An object that somebody put there.
     pub fn put_object(&self, key: &str, body: &'static [u8], owner: Option<(&str, &str)>) {
         let owner = owner.map(|(job, task)| Owner { job: job_id(job), task: task_id(task), attempt: 1 });
-        let object = Object { body: body.into(), crc64nvme: Checksum::of(body), owner, writes: 1 };
+        let object = Object { body: body.into(), crc64nvme: Checksum::of(body), owner, writes: 0 };
         self.lock().bucket.objects.insert(key.into(), object);
     }
 
@@ -103,6 +104,11 @@ impl World {
     }
 }
 
+/// Of the object that the so-manieth write made.
+fn etag(key: &str, writes: u32) -> String {
+    format!("etag-{key}-{writes}")
+}
+
 pub struct FakeStore(pub World);
 
 impl ObjectStore for FakeStore {
@@ -115,7 +121,7 @@ impl ObjectStore for FakeStore {
         let head = self.0.object(key.as_str()).map(|object| Head {
             bytes: object.body.len() as u64,
             crc64nvme: Some(object.crc64nvme),
-            etag: Some("etag".into()),
+            etag: Some(etag(key.as_str(), object.writes)),
             owner: object.owner.map(|owner| (owner.job.to_string(), owner.task.to_string())),
         });
         call.answer(head)
