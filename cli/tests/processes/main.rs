@@ -10,6 +10,7 @@
 
 mod bad_environment;
 mod bad_messages;
+mod broken_off;
 mod consumer;
 mod crashes;
 mod demo;
