@@ -91,7 +91,7 @@ pub(super) fn place(key: &str) -> Place {
             attempt: 2,
         },
         content_type: None,
-        overwrite: false,
+        replaces: None,
     }
 }
 

@@ -56,8 +56,12 @@ pub(super) async fn a_put_where_an_object_stands_is_refused(site: &Site) {
 pub(super) async fn an_object_may_be_overwritten_when_that_was_asked_for(site: &Site) {
     let bucket = Bucket::make(site).await;
     bucket.put(&place("key"), b"first").await.unwrap();
-    bucket.put(&Place { overwrite: true, ..place("key") }, b"second").await.unwrap();
+    let replacing = Place { replaces: bucket.head("key").await.unwrap().etag, ..place("key") };
+    bucket.put(&replacing, b"second").await.unwrap();
     assert_eq!(bucket.head("key").await.unwrap().crc64nvme, Some(crc(b"second")));
+    assert_eq!(bucket.put(&replacing, b"third").await, Err(StoreFault::Exists), "not what was looked at");
+    let nothing = Place { replaces: replacing.replaces, ..place("nothing there") };
+    assert_eq!(bucket.put(&nothing, b"fourth").await, Err(StoreFault::Exists));
 }
 
 pub(super) async fn of_ten_puts_at_once_exactly_one_wins(site: &Site) {
@@ -75,11 +79,11 @@ pub(super) async fn of_ten_puts_at_once_exactly_one_wins(site: &Site) {
 
 pub(super) async fn each_write_is_a_version(site: &Site) {
     let bucket = Bucket::make(site).await;
-    let again = Place { overwrite: true, ..place("key") };
     assert_eq!(bucket.versions("key").await, 0);
     bucket.put(&place("key"), b"first").await.unwrap();
     bucket.put(&place("key"), b"refused").await.unwrap_err();
     assert_eq!(bucket.versions("key").await, 1);
+    let again = Place { replaces: bucket.head("key").await.unwrap().etag, ..place("key") };
     bucket.put(&again, b"second").await.unwrap();
     assert_eq!(bucket.versions("key").await, 2);
 }
