@@ -71,7 +71,7 @@ fn only_if_absent(place: &Place) -> Option<String> {
 }
 
 /// Of a whole object; a checksum of its parts' checksums ends with their number.
-fn of_whole_object(crc64nvme: &String) -> bool {
+fn of_whole_object(crc64nvme: &str) -> bool {
     !crc64nvme.contains('-')
 }
 
@@ -98,7 +98,7 @@ impl ObjectStore for S3Bucket {
         let bytes = head.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or_default();
         Ok(Some(Head {
             bytes,
-            crc64nvme: head.checksum_crc64_nvme.filter(of_whole_object),
+            crc64nvme: head.checksum_crc64_nvme.filter(|crc| of_whole_object(crc)),
             etag: head.e_tag,
             owner,
         }))
