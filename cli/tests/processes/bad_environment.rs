@@ -40,7 +40,11 @@ fn free_address() -> String {
 /// The consumer refuses an environment with one change, and says why in one line.
 #[track_caller]
 fn refuses(name: &str, value: &str, words: &[&str]) {
-    let mut environment = somewhere();
+    refuses_in(somewhere(), name, value, words);
+}
+
+#[track_caller]
+fn refuses_in(mut environment: Environment, name: &str, value: &str, words: &[&str]) {
     environment.insert(name.into(), value.into());
     let output = refused(&environment);
     let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
@@ -72,9 +76,11 @@ fn a_wrong_value_stops_the_start_with_one_line() {
 fn a_queue_of_another_region_or_two_queues_that_are_one_stop_the_start() {
     let elsewhere = "https://sqs.eu-west-1.amazonaws.com/123456789012/export-jobs";
     refuses("SQS_EXPORT_JOBS_URL", elsewhere, &["it is in eu-west-1", "AWS_REGION=us-east-1"]);
-    let jobs = somewhere()["SQS_EXPORT_JOBS_URL"].clone();
-    refuses("SQS_DOWNLOAD_TASKS_URL", &jobs, &["another queue than SQS_EXPORT_JOBS_URL"]);
-    refuses("SQS_EXPORT_JOBS_DLQ_URL", &jobs, &["another queue than SQS_EXPORT_JOBS_URL"]);
+    for name in ["SQS_DOWNLOAD_TASKS_URL", "SQS_EXPORT_JOBS_DLQ_URL"] {
+        let environment = somewhere();
+        let jobs = environment["SQS_EXPORT_JOBS_URL"].clone();
+        refuses_in(environment, name, &jobs, &["another queue than SQS_EXPORT_JOBS_URL"]);
+    }
 }
 
 #[test]
