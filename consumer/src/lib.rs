@@ -9,6 +9,7 @@ pub mod aws;
 pub mod config;
 pub mod event;
 pub mod fail;
+pub mod kill;
 pub mod message;
 pub mod observe;
 pub mod place;

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     fail::{AwsFault, TaskFault, dead_letter},
+    kill::{self, Point},
     message::Task,
     ports::{Cursor, JobClaim, Ledger, Outbox, Source},
 };
@@ -106,6 +107,7 @@ impl<L: Ledger + 'static, F: Source + 'static> Desk<L, F> {
                 run.seen.page(api, page.number).map_err(|fault| Stopped::at(api, page.number, fault))?;
             }
             self.send_page(run, &page).await?;
+            kill::at(Point::PageListed);
             let Some(next) = page.next.as_ref().filter(|_| !run.claim.listed) else { return Ok(()) };
             let number = page.number + 1;
             if run.is_over() {
@@ -129,8 +131,10 @@ impl<L: Ledger + 'static, F: Source + 'static> Desk<L, F> {
             }
             let tasks = fresh.into_iter().map(|spec| self.of_job(run.listing, page, spec.clone()));
             run.handed_over += self.send_all(tasks.collect()).await?;
+            kill::at(Point::SendAccepted);
             run.cursor.index += some.len();
             self.advance(run, false).await?;
+            kill::at(Point::CursorMoved);
         }
         // The total of a job whose tasks were all on its first page was known from the start.
         if run.ends_with(page) && !run.claim.listed {

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     event::Event,
     fail::{AwsFault, TaskFault, dead_letter, retry_delay},
+    kill::{self, Point},
     message::{Carrier, QueueName, Task},
     ports::{Cursor, JobClaim, JobOpening, Ledger, Outbox, Source},
     work::fetch::request::parse_url,
@@ -35,6 +36,7 @@ impl<L: Ledger + 'static, F: Source + 'static> Desk<L, F> {
             let refusal = Refusal::id_reused(&listing.job.id);
             return self.refuse(listing.lease, QueueName::ExportJobs, listing.message, &refusal).await;
         };
+        kill::at(Point::JobCreated);
         let tasks = self.local_tasks(listing, &claim, &first).await?;
         let complete = is_complete(&claim, &first);
         if complete && tasks.is_empty() {
@@ -121,7 +123,9 @@ impl<L: Ledger + 'static, F: Source + 'static> Desk<L, F> {
         delay: Duration,
     ) -> Result<(), AwsFault> {
         let job = listing.continuing(at);
-        self.send(Outbox::ExportJobs, dead_letter::continuation(&job, listing.message, delay)).await
+        self.send(Outbox::ExportJobs, dead_letter::continuation(&job, listing.message, delay)).await?;
+        kill::at(Point::ContinuationSent);
+        Ok(())
     }
 
     /// An Export API failed at a page after the first: the rest of the job comes again, or is given up. Answers

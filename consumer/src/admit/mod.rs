@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     event::Event,
     fail::{AwsFault, AwsKind, Reason, dead_letter},
+    kill::{self, Point},
     message::{Carrier, LeaseId, QueueName, Received, Task, TaskNo},
     poll::{Link, SendFault},
     ports::{Ledger, Outbox, Outgoing, Source},
@@ -175,6 +176,7 @@ impl<L: Ledger + 'static, F: Source + 'static> Desk<L, F> {
         tracing::warn!(queue = queue.as_str(), reason = reason.as_str(), detail, "message refused");
         let letter = dead_letter::of_message(message, *reason, detail);
         self.send(Outbox::DeadLetters(queue), letter).await?;
+        kill::at(Point::MessageRefused);
         self.tell(Event::Refused { lease });
         Ok(())
     }

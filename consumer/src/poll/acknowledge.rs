@@ -9,6 +9,7 @@ use super::{batch::batching, each, now};
 use crate::{
     event::Event,
     fail::{AwsFault, AwsKind},
+    kill::{self, Point},
     message::{LeaseId, QueueName, Receipt},
     ports::{Entry, Queue},
 };
@@ -94,6 +95,7 @@ pub(super) async fn delete<Q: Queue + 'static>(
                 let receipts: Vec<_> = batch.iter().map(|(_, _, receipt)| receipt.clone()).collect();
                 let answer = queue.delete(name, &receipts).await;
                 let answers: Vec<_> = each(answer, batch).collect();
+                kill::at_each(Point::Deleted, answers.len());
                 if answers.iter().any(|(_, entry)| matches!(entry, Entry::Failed(_))) {
                     time::sleep(RETRY_PAUSE).await;
                 }

@@ -7,6 +7,7 @@ use tokio::{sync::mpsc, time};
 use crate::{
     event::{Event, Receive},
     fail::{AwsFault, AwsKind},
+    kill::{self, Point},
     ports::Queue,
 };
 
@@ -17,7 +18,10 @@ const AFTER_OVER_LIMIT: Duration = Duration::from_secs(1);
 pub(super) async fn receive<Q: Queue>(queue: Rc<Q>, ask: Receive, events: mpsc::UnboundedSender<Event>) {
     let max = u32::try_from(ask.max).unwrap_or(1);
     let event = match queue.receive(ask.queue, max, ask.wait).await {
-        Ok(messages) => Event::Received { queue: ask.queue, asked: ask.max, messages },
+        Ok(messages) => {
+            kill::at_each(Point::Received, messages.len());
+            Event::Received { queue: ask.queue, asked: ask.max, messages }
+        }
         Err(fault) if is_over_limit(&fault) => {
             time::sleep(AFTER_OVER_LIMIT).await;
             Event::Received { queue: ask.queue, asked: ask.max, messages: Vec::new() }

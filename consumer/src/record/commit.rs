@@ -13,6 +13,7 @@ use tokio::{sync::oneshot, time};
 
 use crate::{
     fail::{AwsFault, AwsKind},
+    kill::{self, Point},
     ports::{Ledger, Recorded, Settling},
 };
 
@@ -113,7 +114,10 @@ async fn commit_batch<L: Ledger>(ledger: &L, (job, shard): &Shard, batch: Vec<En
     let (settlings, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|e| (e.settling, e.answer)).unzip();
     let result = match patiently(async || ledger.commit(job, *shard, &settlings).await).await {
         // Before anyone deletes a message: the job may be complete now.
-        Ok(recorded) => patiently(async || ledger.close(job).await).await.map(|()| recorded),
+        Ok(recorded) => {
+            kill::at_each(Point::Committed, recorded.len());
+            patiently(async || ledger.close(job).await).await.map(|()| recorded)
+        }
         Err(fault) => Err(fault),
     };
     for (index, answer) in answers.into_iter().enumerate() {

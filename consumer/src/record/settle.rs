@@ -13,6 +13,7 @@ use super::{
 use crate::{
     event::{Event, Resource, Settlement, WorkResult},
     fail::{AwsFault, AwsKind, Reason, TaskFault, dead_letter, fault_delay, retry_delay},
+    kill::{self, Point},
     message::{Carrier, QueueName, Stored, Task},
     observe::log::{Line, tell},
     poll::{Link, SendFault},
@@ -78,6 +79,7 @@ impl<L: Ledger + 'static> Settler<L> {
     pub(crate) async fn hand_over(&self, task: &Task, cancel: &CancellationToken) -> Settled {
         let sent =
             self.send(Outbox::DownloadTasks, dead_letter::hand_over(task, 0, Duration::ZERO), cancel).await;
+        kill::at(Point::HandedOver);
         if sent { Settlement::HandedOver.into() } else { Settlement::Fenced.into() }
     }
 
@@ -87,6 +89,7 @@ impl<L: Ledger + 'static> Settler<L> {
         let stored_at = time::Instant::now();
         match self.committer.commit(&task.job, Settling { task: task.id().clone(), claimed, ending }).await {
             Ok(Recorded::Accepted | Recorded::DoneBefore) => {
+                kill::at(Point::DoneRecorded);
                 Settlement::Done { bytes, service: service + stored_at.elapsed() }.into()
             }
             Ok(Recorded::Fenced) => Settlement::Fenced.into(),
@@ -150,11 +153,15 @@ impl<L: Ledger + 'static> Settler<L> {
         if !self.send(Outbox::DeadLetters(QueueName::DownloadTasks), letter, cancel).await {
             return Settlement::Fenced.into();
         }
+        kill::at(Point::DeadLetterSent);
         // Without a claim the record is not this task's (`idReused`): the dead letter is all there is to say.
         let Some(claimed) = claimed else { return Settlement::Failed.into() };
         let ending = Ending::Failed { reason };
         match self.committer.commit(&task.job, Settling { task: task.id().clone(), claimed, ending }).await {
-            Ok(Recorded::Accepted) => Settlement::Failed.into(),
+            Ok(Recorded::Accepted) => {
+                kill::at(Point::FailedRecorded);
+                Settlement::Failed.into()
+            }
             Ok(Recorded::DoneBefore) => Settlement::Done { bytes: 0, service: Duration::ZERO }.into(),
             Ok(Recorded::Fenced) => Settlement::Fenced.into(),
             Err(fault) => Settled { settlement: self.leave(task), fault: Some(fault) },
@@ -174,6 +181,7 @@ impl<L: Ledger + 'static> Settler<L> {
         }
         let sent =
             self.send(Outbox::DownloadTasks, dead_letter::hand_over(task, attempts, delay), cancel).await;
+        kill::at(Point::RetrySent);
         if sent { Settlement::Resent(delay).into() } else { Settlement::Fenced.into() }
     }
 

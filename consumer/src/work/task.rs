@@ -22,6 +22,7 @@ use crate::{
     admit::{page, parse::task_digest},
     event::WorkResult,
     fail::{Reason, TaskFault},
+    kill::{self, Point},
     message::{Stored, Task},
     ports::{Claim, ClaimAsk, Claimed, Ledger, ObjectStore, Owner, Place, Request, Source, SourceHead},
 };
@@ -105,6 +106,7 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
     async fn export(&self, task: &Task, traces: &Traces) -> Result<Option<Stored>, TaskFault> {
         let Some(claimed) = self.claim(task).await? else { return Ok(None) };
         *traces.claimed.borrow_mut() = Some(claimed.clone());
+        kill::at(Point::Claimed);
         let (place, request) = self.check(task, &claimed)?;
         *traces.place.borrow_mut() = Some(place.clone());
         // Also of a task that is to be given up: nobody claims it after this to abort its upload.

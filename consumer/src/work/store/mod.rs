@@ -17,6 +17,7 @@ use bytes::Bytes;
 
 use crate::{
     fail::{Reason, TaskFault},
+    kill::{self, Point},
     message::Stored,
     ports::{Body, Ledger, ObjectStore, Place, SourceHead, StoreFault},
     work::budget::{Budget, Reserved},
@@ -103,7 +104,10 @@ impl<S: ObjectStore, L: Ledger> Shelf<'_, S, L> {
         let (mut place, crc) = (place.clone(), filler.checksum());
         for _ in 0..WRITES {
             match self.store.put(&place, body.clone(), &crc).await {
-                Ok(etag) => return Ok(stored(&place, filler.bytes(), crc, etag)),
+                Ok(etag) => {
+                    kill::at(Point::ObjectPut);
+                    return Ok(stored(&place, filler.bytes(), crc, etag));
+                }
                 Err(StoreFault::Aws(fault)) => return Err(fault.into()),
                 Err(StoreFault::Conflict) => tokio::time::sleep(PAUSE).await,
                 Err(StoreFault::Exists) => {

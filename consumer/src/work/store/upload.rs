@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::{Outcome, Shelf, WRITES, checksum::Checksum, compared, filler::Filler, grown_part_bytes, stored};
 use crate::{
     fail::{Reason, TaskFault},
+    kill::{self, Point},
     ports::{Body, Ledger, ObjectStore, Part, Place, StoreFault},
     work::budget::Reserved,
 };
@@ -52,7 +53,9 @@ impl<S: ObjectStore, L: Ledger> Shelf<'_, S, L> {
     async fn begin(&self, place: &Place, epoch: u64) -> Result<String, Halt> {
         let upload = self.store.create_upload(place).await.map_err(halt)?;
         *self.open_upload.borrow_mut() = Some(upload.clone());
+        kill::at(Point::UploadCreated);
         self.fence(place, epoch, &upload).await?;
+        kill::at(Point::UploadRecorded);
         Ok(upload)
     }
 
@@ -85,7 +88,9 @@ impl<S: ObjectStore, L: Ledger> Shelf<'_, S, L> {
 
     async fn put_part(&self, place: &Place, upload: &str, number: i32, body: Bytes) -> Result<Part, Halt> {
         let crc = Checksum::of(&body);
-        self.store.put_part(&place.key, upload, number, body, &crc).await.map_err(halt)
+        let part = self.store.put_part(&place.key, upload, number, body, &crc).await.map_err(halt)?;
+        kill::at(Point::PartStored);
+        Ok(part)
     }
 
     /// Makes the object, unless another delivery has the task by now: that one is at work on it.
@@ -101,6 +106,7 @@ impl<S: ObjectStore, L: Ledger> Shelf<'_, S, L> {
             self.fence(&place, epoch, upload).await?;
             match self.store.complete_upload(&place, upload, parts, &crc).await {
                 Ok(etag) => {
+                    kill::at(Point::UploadCompleted);
                     self.open_upload.take();
                     return Ok(Outcome::Stored(stored(&place, filler.bytes(), crc, etag)));
                 }

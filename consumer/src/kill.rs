@@ -1,0 +1,205 @@
+//! Points at which a test ends, stops or hurts this process, to see what the others make of what it leaves behind.
+//!
+//! Each is one line at its place, `kill::at(Point::X)`, and nothing at all without the feature `kill-points`: a
+//! released consumer has none. With it, three variables of the environment name a point and its n-th passing:
+//!
+//! | variable | what happens there |
+//! |---|---|
+//! | `EXPORTPOOL_KILL_AT=<point>:<n>` | SIGKILL, sent to itself |
+//! | `EXPORTPOOL_HOLD_AT=<point>:<n>` | SIGSTOP, sent to itself: it goes on at SIGCONT, where it was |
+//! | `EXPORTPOOL_PANIC_AT=<point>:<n>` | a panic |
+//!
+//! `EXPORTPOOL_TRACE_POINTS=<file>` appends each passing's name to a file, one a line: how often a load passes a
+//! point, and that it did.
+
+macro_rules! points {
+    ($($(#[$doc:meta])* $name:ident = $word:literal, $place:literal;)*) => {
+        /// Where a process may be ended on purpose. What each leaves behind, and who mends it, is in
+        /// docs/kill-points.md.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Point {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Point {
+            /// Every point, in the order in which a message passes them.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The word in the environment.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)*
+                }
+            }
+
+            /// The file that passes it, under `consumer/src`.
+            #[must_use]
+            pub const fn place(self) -> &'static str {
+                match self {
+                    $(Self::$name => $place,)*
+                }
+            }
+        }
+    };
+}
+
+points! {
+    /// A message was received, and nobody has looked at it.
+    Received = "received", "poll/receive.rs";
+    /// A message that cannot be read is among the dead letters, and not deleted.
+    MessageRefused = "message-refused", "admit/mod.rs";
+    /// The job's item stands in the ledger.
+    JobCreated = "job-created", "admit/list.rs";
+    /// Up to 100 tasks are sent to `download-tasks`, and the cursor has not moved.
+    SendAccepted = "send-accepted", "admit/hand_over.rs";
+    /// The cursor has moved; the job's message is not deleted.
+    CursorMoved = "cursor-moved", "admit/hand_over.rs";
+    /// All tasks of a page of an Export API are sent, and the next page is not read.
+    PageListed = "page-listed", "admit/hand_over.rs";
+    /// The rest of a listing is on the queue as a message of its own; the first message is not deleted.
+    ContinuationSent = "continuation-sent", "admit/list.rs";
+    /// A task is claimed.
+    Claimed = "claimed", "work/task.rs";
+    /// A multipart upload is open, and the ledger does not know it.
+    UploadCreated = "upload-created", "work/store/upload.rs";
+    /// The ledger knows the open upload.
+    UploadRecorded = "upload-recorded", "work/store/upload.rs";
+    /// A part is stored.
+    PartStored = "part-stored", "work/store/upload.rs";
+    /// An upload is completed: its object stands in the bucket, and the ledger does not know.
+    UploadCompleted = "upload-completed", "work/store/upload.rs";
+    /// An object of one request stands in the bucket, and the ledger does not know.
+    ObjectPut = "object-put", "work/store/mod.rs";
+    /// A transaction with settled tasks is through, and their job was not looked at: it may be complete.
+    Committed = "committed", "record/commit.rs";
+    /// A task is recorded as done, its job closed if that was the last; its message is not deleted.
+    DoneRecorded = "done-recorded", "record/settle.rs";
+    /// A task is to be tried again as a message of its own, which is sent; its place is not given up.
+    RetrySent = "retry-sent", "record/settle.rs";
+    /// A task's dead letter is sent; the ledger does not know that it failed.
+    DeadLetterSent = "dead-letter-sent", "record/settle.rs";
+    /// A task is recorded as failed; its message is not deleted.
+    FailedRecorded = "failed-recorded", "record/settle.rs";
+    /// At shutdown a waiting task is sent to `download-tasks`; its place is not given up.
+    HandedOver = "handed-over", "record/settle.rs";
+    /// SQS has deleted messages, and nobody here knows.
+    Deleted = "deleted", "poll/acknowledge.rs";
+}
+
+/// Passes a point: in a released consumer, nothing.
+#[cfg(not(feature = "kill-points"))]
+#[inline(always)]
+pub(crate) const fn at(_: Point) {}
+
+/// Passes a point: dies, stops or panics there when the environment says so.
+#[cfg(feature = "kill-points")]
+pub(crate) fn at(point: Point) {
+    armed::pass(point);
+}
+
+/// Passes a point once for each of several things that are there at once.
+pub(crate) fn at_each(point: Point, things: usize) {
+    (0..things).for_each(|_| at(point));
+}
+
+#[cfg(feature = "kill-points")]
+mod armed {
+    use std::{
+        env,
+        fs::{File, OpenOptions},
+        io::Write as _,
+        process,
+        sync::{
+            LazyLock,
+            atomic::{AtomicU64, Ordering},
+        },
+    };
+
+    use nix::sys::signal::{Signal, raise};
+
+    use super::Point;
+
+    /// A point and which of its passings counts, from 1.
+    type When = (Point, u64);
+
+    struct Arms {
+        kill: Option<When>,
+        hold: Option<When>,
+        panic: Option<When>,
+        trace: Option<File>,
+        passed: Vec<AtomicU64>,
+    }
+
+    static ARMS: LazyLock<Arms> = LazyLock::new(|| Arms {
+        kill: when("EXPORTPOOL_KILL_AT"),
+        hold: when("EXPORTPOOL_HOLD_AT"),
+        panic: when("EXPORTPOOL_PANIC_AT"),
+        trace: env::var_os("EXPORTPOOL_TRACE_POINTS").map(|path| {
+            OpenOptions::new().append(true).create(true).open(&path).unwrap_or_else(|error| {
+                refuse(&format!("EXPORTPOOL_TRACE_POINTS={path:?} cannot be written: {error}"))
+            })
+        }),
+        passed: Point::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
+    });
+
+    /// A point that is misspelt would never be passed, and its test would prove nothing.
+    fn when(variable: &str) -> Option<When> {
+        let value = env::var(variable).ok()?;
+        let read = || {
+            let (name, nth) = value.split_once(':')?;
+            let point = *Point::ALL.iter().find(|point| point.as_str() == name)?;
+            Some((point, nth.parse().ok().filter(|nth| *nth > 0)?))
+        };
+        let names = || Point::ALL.iter().map(|point| point.as_str()).collect::<Vec<_>>().join(", ");
+        Some(read().unwrap_or_else(|| {
+            refuse(&format!("{variable}={value:?} is not <point>:<n> with a point of {}", names()))
+        }))
+    }
+
+    #[expect(clippy::print_stderr, reason = "for whoever wrote the test, wherever logs go")]
+    fn refuse(why: &str) -> ! {
+        eprintln!("exportpool-consumer: {why}");
+        process::exit(crate::config::EXIT_CONFIG.into());
+    }
+
+    pub(super) fn pass(point: Point) {
+        let arms = &*ARMS;
+        let place = Point::ALL.iter().position(|other| *other == point).unwrap_or_default();
+        let nth = arms.passed[place].fetch_add(1, Ordering::SeqCst) + 1;
+        if let Some(mut trace) = arms.trace.as_ref() {
+            // One write of a few bytes, appended: lines of several threads do not mix.
+            let _ = trace.write_all(format!("{}\n", point.as_str()).as_bytes());
+        }
+        let now = Some((point, nth));
+        if arms.kill == now {
+            let _ = raise(Signal::SIGKILL);
+        }
+        if arms.hold == now {
+            let _ = raise(Signal::SIGSTOP);
+        }
+        assert!(arms.panic != now, "EXPORTPOOL_PANIC_AT={}:{nth}", point.as_str());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashSet, fs, path::Path};
+
+    use super::*;
+
+    #[test]
+    fn every_point_has_a_word_of_its_own_and_is_passed_where_it_says() {
+        let words: HashSet<_> = Point::ALL.iter().map(|point| point.as_str()).collect();
+        assert_eq!(words.len(), Point::ALL.len());
+        for point in Point::ALL {
+            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(point.place());
+            let source = fs::read_to_string(&file).unwrap();
+            assert!(
+                source.contains(&format!("Point::{point:?}")),
+                "{} does not pass {point:?}",
+                file.display()
+            );
+        }
+    }
+}
