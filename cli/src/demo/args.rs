@@ -2,7 +2,11 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::load::{self, units};
+use crate::load::{self, Pace, pace::Pattern, units};
+
+/// Messages are sent over this share of the time that the kills are to take, so that the last kills meet work too:
+/// one of eight comes early, see [`super::chaos`].
+const WORK_WHILE_KILLED: f64 = 0.8;
 
 /// See the main job done: jobs on SQS, files downloaded by a pool of worker threads, stored in S3, recorded in
 /// DynamoDB, consumers scaled with the backlog and back to zero. Needs no cluster and no account.
@@ -28,6 +32,13 @@ pub(crate) struct Args {
     /// What goes wrong on purpose.
     #[arg(long, value_enum)]
     pub(super) chaos: Option<Chaos>,
+    /// Kill so often, and spread the load over the time that takes; then what is left is done in peace. Without it
+    /// consumers are killed to the end.
+    #[arg(long, value_name = "N", requires = "chaos", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(super) kills: Option<u64>,
+    /// Time between two kills, on average.
+    #[arg(long, value_name = "TIME", requires = "chaos", default_value = "1750ms", value_parser = units::span)]
+    pub(super) kill_every: Duration,
     /// Give up after this, and say what is missing.
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = units::span)]
     pub(super) timeout: Duration,
@@ -53,6 +64,13 @@ pub(super) enum Chaos {
 }
 
 impl Args {
+    /// When the messages are sent: at once, or spread over the kills, which then meet work to the end.
+    pub(super) fn pace(&self) -> Pace {
+        let Some(kills) = self.kills else { return Pace::BURST };
+        let span = self.kill_every.as_secs_f64() * kills as f64 * WORK_WHILE_KILLED;
+        Pace { pattern: Pattern::Steady, rate: self.messages as f64 / span.max(1e-3) }
+    }
+
     /// The load, from files at `source`.
     pub(super) fn load(&self, source: String) -> load::Options {
         self.files.options("demo", self.messages, source, &mut fastrand::Rng::new())

@@ -47,7 +47,22 @@ pub(super) struct Member {
     pub(super) terminating: bool,
     /// What it last reported.
     pub(super) report: Option<PodReport>,
+    started: Instant,
+    killed: bool,
     child: Child,
+}
+
+/// How old consumers were when they were killed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Kills(Vec<Duration>);
+
+/// Whom to kill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Victim {
+    /// The one that started last.
+    Youngest,
+    /// Any.
+    Anyone,
 }
 
 /// The consumers.
@@ -60,7 +75,7 @@ pub(super) struct Fleet {
     /// The most that lived at a time.
     pub(super) peak: usize,
     /// Consumers killed on purpose.
-    pub(super) kills: u64,
+    pub(super) kills: Kills,
     /// The last report of each instance, the ended ones included.
     pub(super) reports: BTreeMap<String, PodReport>,
 }
@@ -109,14 +124,14 @@ impl Fleet {
             started: 0,
             failed_starts: 0,
             peak: 0,
-            kills: 0,
+            kills: Kills::default(),
             reports: BTreeMap::new(),
         }
     }
 
-    /// Consumers that are not asked to stop.
+    /// Consumers that are neither asked to stop nor killed.
     pub(super) fn replicas(&self) -> usize {
-        self.members.iter().filter(|member| !member.terminating).count()
+        self.members.iter().filter(|member| !member.terminating && !member.killed).count()
     }
 
     /// Consumers that are asked for.
@@ -166,8 +181,17 @@ impl Fleet {
         let name = format!("consumer-{}", self.started);
         let port = free_port()?;
         let child = self.recipe.start(&name, port)?;
-        let member =
-            Member { name, port, created_at: now, ready_at: None, terminating: false, report: None, child };
+        let member = Member {
+            name,
+            port,
+            created_at: now,
+            ready_at: None,
+            terminating: false,
+            report: None,
+            started: Instant::now(),
+            killed: false,
+            child,
+        };
         self.members.push(member);
         Ok(())
     }
@@ -176,7 +200,7 @@ impl Fleet {
         let busy = |member: &Member| {
             member.report.as_ref().map_or(0, |report| report.slots.busy + report.gauges.waiting)
         };
-        let candidates = self.members.iter_mut().filter(|member| !member.terminating);
+        let candidates = self.members.iter_mut().filter(|member| !member.terminating && !member.killed);
         if let Some(victim) = candidates.min_by_key(|member| busy(member)) {
             victim.terminating = true;
             victim.signal(Signal::SIGTERM);
@@ -205,13 +229,27 @@ impl Fleet {
         bail!("consumers end by themselves, the last with {status}: see {}", log.display());
     }
 
-    /// Kills a random consumer that has started, as a node that fails would.
-    pub(super) fn kill_one(&mut self, dice: &mut fastrand::Rng) -> Option<String> {
-        let candidates: Vec<_> = self.members.iter().filter(|member| member.ready_at.is_some()).collect();
-        let victim = dice.choice(candidates)?;
-        victim.signal(Signal::SIGKILL);
-        self.kills += 1;
-        Some(victim.name.clone())
+    /// Kills a consumer as a node that fails would, and starts another in its place. `None`: there is none.
+    ///
+    /// # Errors
+    /// Those of [`Fleet::keep`].
+    pub(super) fn kill(
+        &mut self,
+        victim: Victim,
+        dice: &mut fastrand::Rng,
+        now: Millis,
+    ) -> anyhow::Result<Option<String>> {
+        let mut alive: Vec<_> = self.members.iter_mut().filter(|member| !member.killed).collect();
+        let found = match victim {
+            Victim::Youngest => alive.pop(),
+            Victim::Anyone => dice.choice(alive),
+        };
+        let Some(found) = found.filter(|found| found.signal(Signal::SIGKILL)) else { return Ok(None) };
+        found.killed = true;
+        self.kills.0.push(found.started.elapsed());
+        let name = found.name.clone();
+        self.keep(self.wanted, now)?;
+        Ok(Some(name))
     }
 
     /// Asks all to stop, and kills those that have not after a while.
@@ -229,13 +267,26 @@ impl Fleet {
     }
 }
 
+impl Kills {
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Sorted ages, in milliseconds.
+    pub(super) fn ages(&self) -> Vec<u64> {
+        let millis = |age: &Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        let mut ages: Vec<_> = self.0.iter().map(millis).collect();
+        ages.sort_unstable();
+        ages
+    }
+}
+
 impl Member {
-    fn signal(&self, signal: Signal) {
-        // A process that has ended but is not reaped has no id any more; there is nothing to signal then.
+    /// `false`: it has ended.
+    fn signal(&self, signal: Signal) -> bool {
+        // One that was waited for has no id any more; one that ended meanwhile keeps its id until then.
         let id = self.child.id().and_then(|id| i32::try_from(id).ok());
-        if let Some(id) = id {
-            let _ = kill(Pid::from_raw(id), signal);
-        }
+        id.is_some_and(|id| kill(Pid::from_raw(id), signal).is_ok())
     }
 }
 

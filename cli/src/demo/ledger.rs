@@ -49,11 +49,21 @@ pub(super) struct DeadLetters {
     pub(super) others: Vec<String>,
 }
 
+/// Multipart uploads that nobody completed or aborted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Uploads {
+    /// With parts: the ledger knew them, and somebody should have aborted them.
+    pub(super) with_parts: u64,
+    /// Without any part: a consumer ended between making one and noting it in the ledger. The bucket's rule aborts
+    /// these after a day.
+    pub(super) empty: u64,
+}
+
 /// Everything a run left behind.
 pub(super) struct Leavings {
     /// Versions of each key, delete markers counted.
     pub(super) versions: BTreeMap<String, u64>,
-    pub(super) open_uploads: u64,
+    pub(super) uploads: Uploads,
     pub(super) table: Table,
     pub(super) dead_letters: DeadLetters,
 }
@@ -72,7 +82,7 @@ pub(super) async fn read(target: &Target, prefix: &str) -> anyhow::Result<Leavin
     }
     Ok(Leavings {
         versions: versions(&s3, &target.bucket, prefix).await.context("listing the bucket")?,
-        open_uploads: open_uploads(&s3, &target.bucket, prefix).await.context("listing open uploads")?,
+        uploads: uploads(&s3, &target.bucket, prefix).await.context("listing open uploads")?,
         table: table(&aws_sdk_dynamodb::Client::new(&config), &target.table, prefix)
             .await
             .context("reading the table")?,
@@ -102,9 +112,16 @@ async fn versions(
     }
 }
 
-async fn open_uploads(s3: &aws_sdk_s3::Client, bucket: &str, prefix: &str) -> anyhow::Result<u64> {
+async fn uploads(s3: &aws_sdk_s3::Client, bucket: &str, prefix: &str) -> anyhow::Result<Uploads> {
     let page = s3.list_multipart_uploads().bucket(bucket).prefix(prefix).send().await?;
-    Ok(page.uploads.unwrap_or_default().len() as u64)
+    let mut uploads = Uploads::default();
+    for upload in page.uploads.unwrap_or_default() {
+        let parts = s3.list_parts().bucket(bucket).set_key(upload.key).set_upload_id(upload.upload_id);
+        let parts = parts.send().await?.parts.unwrap_or_default();
+        let count = if parts.is_empty() { &mut uploads.empty } else { &mut uploads.with_parts };
+        *count += 1;
+    }
+    Ok(uploads)
 }
 
 async fn table(dynamodb: &aws_sdk_dynamodb::Client, name: &str, prefix: &str) -> anyhow::Result<Table> {

@@ -5,6 +5,7 @@
 //! was sent, and `summary` says it in numbers.
 
 mod args;
+mod chaos;
 mod fleet;
 mod ledger;
 mod run;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Args,
-    args::Chaos,
+    chaos::Killer,
     fleet::{Fleet, Recipe},
     ledger,
     show::Show,
@@ -25,15 +25,13 @@ use super::{
 };
 use crate::{
     aws::run::environment,
-    load::{self, Accepted, Pace},
+    load::{self, Accepted},
     monitor::sample::QueueReading,
     stop,
 };
 
 /// How often the controller takes a turn.
 const TURN_EVERY: Duration = Duration::from_millis(400);
-/// Between two kills; about as long as a consumer needs to start and get work.
-const KILL_EVERY: std::ops::Range<u64> = 1_000..2_500;
 /// With chaos: what a killed consumer held comes back soon, and a task may be killed often. (A start that ends in a
 /// crash counts as an attempt: nobody can tell a killed consumer from a task that kills it.)
 const CHAOS_SETTINGS: [(&str, &str); 2] = [(name::VISIBILITY_SECONDS, "15"), (name::MAX_ATTEMPTS, "100")];
@@ -58,13 +56,14 @@ async fn play(args: &Args, stage: &Stage) -> anyhow::Result<ExitCode> {
     let slots = slots(&variables)?;
     let mut fleet = Fleet::new(Recipe::new(args.consumer.clone(), variables, args.logs.clone())?);
     let mut steering = Steering::new(&stage.target, args.max_replicas, slots, args.drain_time).await?;
-    let mut show = Show::open(args.json)?;
+    let mut show = Show::open(args.json, args.kills.is_some())?;
     show.say(&opening(args, &options, slots, stage))?;
     let began_at = millis().0;
     let ended = course(args, stage, &options, &mut fleet, &mut steering, &mut show).await;
     drop(show);
     let (finally, logs) = (fleet.replicas(), fleet.logs().to_owned());
-    let (kills, peak, reports) = (fleet.kills, fleet.peak, std::mem::take(&mut fleet.reports));
+    let (kills, peak, reports) =
+        (std::mem::take(&mut fleet.kills), fleet.peak, std::mem::take(&mut fleet.reports));
     fleet.disband(PATIENCE).await;
     if ended? == Ended::Interrupted {
         return Ok(ExitCode::from(INTERRUPTED));
@@ -86,9 +85,10 @@ async fn play(args: &Args, stage: &Stage) -> anyhow::Result<ExitCode> {
 
 fn opening(args: &Args, options: &load::Options, slots: u32, stage: &Stage) -> String {
     let endpoint = stage.target.access.endpoint.as_deref().unwrap_or_default();
+    let files = if options.mixed { "all kinds of".to_owned() } else { options.tasks_per_job.to_string() };
     format!(
-        "{} jobs of {} files, consumers of {slots} slots, at most {}; AWS at {endpoint}; queues: visible+in flight",
-        options.messages, options.tasks_per_job, args.max_replicas
+        "{} jobs of {files} files, consumers of {slots} slots, at most {}; AWS at {endpoint}; queues: visible+in flight",
+        options.messages, args.max_replicas
     )
 }
 
@@ -112,33 +112,29 @@ async fn course(
     let no_stop = CancellationToken::new();
     let (sent, mut seen) = tokio::sync::watch::channel(Accepted::default());
     let sending =
-        load::send(&sqs, &stage.target.export_jobs, load::plan(options), Pace::BURST, &no_stop, |accepted| {
+        load::send(&sqs, &stage.target.export_jobs, load::plan(options), args.pace(), &no_stop, |accepted| {
             sent.send_replace(accepted.clone());
         });
     let mut sending = std::pin::pin!(sending);
     let mut stopped = std::pin::pin!(stop::asked());
-    let mut dice = fastrand::Rng::new();
+    let mut killer = Killer::new(args);
     let (mut turns, deadline) = (time::interval(TURN_EVERY), Instant::now() + args.timeout);
     turns.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
-    let mut kill_at = args.chaos.map(|Chaos::Kill| next_kill(&mut dice));
     let mut all_sent = false;
     loop {
         tokio::select! {
             accepted = &mut sending, if !all_sent => all_sent = check_sent(accepted, options.messages)?,
             _ = turns.tick() => {
-                let turn = steering.turn(fleet).await?;
+                let turn = steering.turn(fleet, killer.least_replicas()).await?;
                 let over = all_sent && drained(&turn) && fleet.is_empty();
                 show.turn(turn, fleet, seen.borrow_and_update().messages, options.messages)?;
                 if over {
                     return Ok(Ended::Drained);
                 }
             }
-            () = time::sleep_until(kill_at.unwrap_or(deadline).into()), if kill_at.is_some() => {
-                if let Some(victim) = fleet.kill_one(&mut dice) {
-                    show.say(&format!("kill -9 {victim}"))?;
-                }
-                kill_at = Some(next_kill(&mut dice));
-            }
+            () = killer.due() => if let Some(victim) = killer.strike(fleet)? {
+                show.killed(&victim)?;
+            },
             () = time::sleep_until(deadline.into()) => {
                 show.say("not everything is settled in time: see --timeout")?;
                 return Ok(Ended::Overdue);
@@ -161,10 +157,6 @@ fn check_sent(accepted: Accepted, of: u64) -> anyhow::Result<bool> {
 fn drained(turn: &Turn) -> bool {
     let empty = |queue: &QueueReading| queue.depth.as_ref().is_ok_and(|depth| depth.total() == 0);
     turn.sample.queues.iter().filter(|queue| !queue.dead_letters).all(empty)
-}
-
-fn next_kill(dice: &mut fastrand::Rng) -> Instant {
-    Instant::now() + Duration::from_millis(dice.u64(KILL_EVERY))
 }
 
 fn variables(args: &Args, stage: &Stage) -> Vec<(&'static str, String)> {

@@ -1,6 +1,9 @@
 //! How it goes: full screen on a terminal, else plain lines.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    time::{Duration, Instant},
+};
 
 use crossterm::event::EventStream;
 use futures_util::StreamExt;
@@ -17,21 +20,26 @@ use crate::monitor::{
 
 const THRESHOLDS: Thresholds = Thresholds { warn: 100, critical: 1_000 };
 
+/// Between two lines of a run with thousands of kills.
+const LONG_RUN_PAUSE: Duration = Duration::from_secs(5);
+
 /// Where it is shown.
 pub(super) enum Show {
     Screen { screen: Box<Screen>, keys: Box<EventStream>, history: History },
-    Lines { out: Box<dyn Write>, last: String, since: std::time::Instant },
+    Lines { out: Box<dyn Write>, last: String, since: Instant, told: Option<Instant>, pause: Duration },
 }
 
 impl Show {
-    /// On a terminal the full screen, unless JSON is wanted; lines go to standard error beside JSON.
-    pub(super) fn open(json: bool) -> io::Result<Self> {
+    /// On a terminal the full screen, unless JSON is wanted; lines go to standard error beside JSON. A long run has
+    /// a line now and then, and none for a kill.
+    pub(super) fn open(json: bool, long: bool) -> io::Result<Self> {
         if screen::usable() && !json {
             let keys = Box::new(EventStream::new());
             return Ok(Self::Screen { screen: Box::new(Screen::open()?), keys, history: History::default() });
         }
         let out: Box<dyn Write> = if json { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
-        Ok(Self::Lines { out, last: String::new(), since: std::time::Instant::now() })
+        let pause = if long { LONG_RUN_PAUSE } else { Duration::ZERO };
+        Ok(Self::Lines { out, last: String::new(), since: Instant::now(), told: None, pause })
     }
 
     /// Shows a turn.
@@ -52,13 +60,14 @@ impl Show {
                 };
                 screen.draw(|frame| draw::draw(frame, frame.area(), &view))
             }
-            Self::Lines { out, last, since } => {
+            Self::Lines { out, last, since, told, pause } => {
                 let line = format!("{headline} · {}", depths(&turn));
-                if *last == line && !turn.changed {
+                let early = told.is_some_and(|told| told.elapsed() < *pause);
+                if early || (*last == line && !turn.changed) {
                     return Ok(());
                 }
                 writeln!(out, "{:>6.1} s  {line}", since.elapsed().as_secs_f64())?;
-                *last = line;
+                (*last, *told) = (line, Some(Instant::now()));
                 Ok(())
             }
         }
@@ -71,6 +80,14 @@ impl Show {
             Self::Lines { out, since, .. } => {
                 writeln!(out, "{:>6.1} s  {what}", since.elapsed().as_secs_f64())
             }
+        }
+    }
+
+    /// Says who was killed, unless there are too many to read.
+    pub(super) fn killed(&mut self, name: &str) -> io::Result<()> {
+        match self {
+            Self::Lines { pause, .. } if !pause.is_zero() => Ok(()),
+            _ => self.say(&format!("kill -9 {name}")),
         }
     }
 
@@ -87,7 +104,8 @@ impl Show {
 }
 
 fn headline(turn: &Turn, fleet: &Fleet, sent: u64, of: u64) -> String {
-    let kills = if fleet.kills > 0 { format!(" · {} killed", fleet.kills) } else { String::new() };
+    let kills =
+        if fleet.kills.count() > 0 { format!(" · {} killed", fleet.kills.count()) } else { String::new() };
     let done: u64 = fleet.reports.values().map(settled).sum();
     format!(
         "sent {sent}/{of} · settled {done} · consumers {}→{}{kills} · {}",

@@ -58,11 +58,11 @@ impl Steering {
         })
     }
 
-    /// Observes queues and consumers, decides, and keeps the fleet at what was decided.
+    /// Observes queues and consumers, decides, and keeps the fleet at what was decided, but at `least` consumers.
     ///
     /// # Errors
     /// Those of [`Fleet::keep`].
-    pub(super) async fn turn(&mut self, fleet: &mut Fleet) -> anyhow::Result<Turn> {
+    pub(super) async fn turn(&mut self, fleet: &mut Fleet, least: usize) -> anyhow::Result<Turn> {
         let sample = self.sample(fleet).await?;
         let now = millis();
         for (member, reading) in sample.consumers.iter().enumerate() {
@@ -73,8 +73,9 @@ impl Steering {
         let seen = observation(&sample, fleet, now);
         self.history.observe(&self.policy, &seen);
         let decision = decide(&self.policy, &self.history, &seen);
-        let changed = decision.desired as usize != fleet.wanted();
-        fleet.keep(decision.desired as usize, now)?;
+        let wanted = least.max(decision.desired as usize);
+        let changed = wanted != fleet.wanted();
+        fleet.keep(wanted, now)?;
         Ok(Turn { sample, decision, changed })
     }
 

@@ -5,7 +5,10 @@ use std::{fmt::Write, time::Duration};
 use exportpool_contract::PodReport;
 use serde::Serialize;
 
-use super::verify::Findings;
+use super::{fleet::Kills, verify::Findings};
+
+/// A consumer that is killed before this has hardly asked for anything.
+const AT_BIRTH_MILLIS: u64 = 20;
 
 /// How a run went.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -18,11 +21,23 @@ pub(super) struct Summary {
     pub(super) dead_lettered: u64,
     pub(super) lost: u64,
     pub(super) doubled: u64,
+    /// Jobs that are not closed.
+    pub(super) unclosed: u64,
+    /// Tasks that failed though their file was there.
+    pub(super) given_up: u64,
+    /// Multipart uploads with parts that nobody completed or aborted.
+    pub(super) open_uploads: u64,
+    /// Uploads without a part: cut off before the ledger knew them, for the bucket's rule to abort.
+    pub(super) empty_uploads: u64,
     /// Messages received again, as the consumers last reported.
     pub(super) redelivered: u64,
     /// Tasks sent from a job to `download-tasks`, as the consumers last reported.
     pub(super) handed_over: u64,
     pub(super) kills: u64,
+    /// Of these, within 20 ms of the consumer's start.
+    pub(super) kills_at_birth: u64,
+    /// How old the killed consumers were.
+    pub(super) kill_age_ms: KillAge,
     pub(super) peak_replicas: u64,
     pub(super) final_replicas: u64,
     /// From the first message to the last settled task.
@@ -40,6 +55,14 @@ pub(super) struct Latency {
     pub(super) p99: u64,
 }
 
+/// Of killed consumers, from their start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub(super) struct KillAge {
+    pub(super) p10: u64,
+    pub(super) p50: u64,
+    pub(super) max: u64,
+}
+
 /// Delay of the main loop in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub(super) struct LoopDelay {
@@ -54,7 +77,7 @@ pub(super) struct Course<'a> {
     pub(super) messages: u64,
     /// When the first message was sent, in milliseconds since the Unix epoch.
     pub(super) began_at: u64,
-    pub(super) kills: u64,
+    pub(super) kills: Kills,
     pub(super) peak: usize,
     pub(super) finally: usize,
     pub(super) reports: Vec<&'a PodReport>,
@@ -64,6 +87,7 @@ impl Summary {
     pub(super) fn new(course: &Course<'_>, findings: &Findings) -> Self {
         let sum = |count: fn(&PodReport) -> u64| course.reports.iter().map(|report| count(report)).sum();
         let millis = findings.last_settled_at.map_or(0, |at| at.saturating_sub(course.began_at));
+        let ages = course.kills.ages();
         let seconds = Duration::from_millis(millis).as_secs_f64();
         Self {
             messages: course.messages,
@@ -73,11 +97,21 @@ impl Summary {
             dead_lettered: findings.dead_lettered,
             lost: findings.lost,
             doubled: findings.doubled,
+            unclosed: findings.unclosed,
+            given_up: findings.given_up,
+            open_uploads: findings.uploads.with_parts,
+            empty_uploads: findings.uploads.empty,
             redelivered: sum(|report| {
                 report.queues.export_jobs.redelivered + report.queues.download_tasks.redelivered
             }),
             handed_over: sum(|report| report.counters.handed_over),
-            kills: course.kills,
+            kills: ages.len() as u64,
+            kills_at_birth: ages.iter().filter(|age| **age < AT_BIRTH_MILLIS).count() as u64,
+            kill_age_ms: KillAge {
+                p10: quantile(&ages, 0.1),
+                p50: quantile(&ages, 0.5),
+                max: ages.last().copied().unwrap_or_default(),
+            },
             peak_replicas: course.peak as u64,
             final_replicas: course.finally as u64,
             seconds: round(seconds),
@@ -90,9 +124,9 @@ impl Summary {
         }
     }
 
-    /// Nothing is lost and nothing is doubled.
+    /// Nothing is lost and nothing is doubled, every job is closed, no upload is left open.
     pub(super) const fn holds(&self) -> bool {
-        self.lost == 0 && self.doubled == 0
+        self.lost + self.doubled + self.unclosed + self.given_up + self.open_uploads == 0
     }
 
     /// For people.
@@ -167,6 +201,7 @@ fn round(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::demo::ledger::Uploads;
 
     #[test]
     fn a_quantile_is_of_the_nearest_rank() {
@@ -177,15 +212,36 @@ mod tests {
 
     #[test]
     fn one_lost_task_fails_a_run() {
-        let course = Course { messages: 1, began_at: 0, kills: 0, peak: 1, finally: 0, reports: vec![] };
+        let course = Course {
+            messages: 1,
+            began_at: 0,
+            kills: Kills::default(),
+            peak: 1,
+            finally: 0,
+            reports: vec![],
+        };
         let with = |lost, doubled| Summary::new(&course, &Findings { lost, doubled, ..Findings::default() });
         assert!(with(0, 0).holds() && !with(1, 0).holds() && !with(0, 1).holds());
+        let open = Findings { uploads: Uploads { with_parts: 1, empty: 0 }, ..Findings::default() };
+        let unfinished = [
+            open,
+            Findings { unclosed: 1, ..Findings::default() },
+            Findings { given_up: 1, ..Findings::default() },
+        ];
+        assert!(unfinished.iter().all(|findings| !Summary::new(&course, findings).holds()));
         assert!(with(1, 0).text().contains("NOT every file"));
     }
 
     #[test]
     fn the_document_has_the_published_names() {
-        let course = Course { messages: 1, began_at: 0, kills: 2, peak: 1, finally: 0, reports: vec![] };
+        let course = Course {
+            messages: 1,
+            began_at: 0,
+            kills: Kills::default(),
+            peak: 1,
+            finally: 0,
+            reports: vec![],
+        };
         let document = serde_json::to_value(Summary::new(&course, &Findings::default())).unwrap();
         for name in [
             "messages",
@@ -197,7 +253,13 @@ mod tests {
             "doubled",
             "redelivered",
             "handedOver",
+            "unclosed",
+            "givenUp",
+            "openUploads",
+            "emptyUploads",
             "kills",
+            "killsAtBirth",
+            "killAgeMs",
             "peakReplicas",
             "finalReplicas",
             "seconds",

@@ -11,7 +11,7 @@ use exportpool_consumer::{aws::connect, work::store::checksum::Checksum};
 use exportpool_contract::record::TaskState;
 use futures_util::{StreamExt, stream};
 
-use super::ledger::{Counts, Leavings};
+use super::ledger::{Counts, Leavings, Uploads};
 use crate::{
     load::{
         self,
@@ -34,6 +34,11 @@ pub(super) struct Findings {
     pub(super) dead_lettered: u64,
     pub(super) lost: u64,
     pub(super) doubled: u64,
+    /// Jobs that are not closed.
+    pub(super) unclosed: u64,
+    /// Tasks that failed and should have been stored.
+    pub(super) given_up: u64,
+    pub(super) uploads: Uploads,
     /// Milliseconds from a queue to settled, sorted.
     pub(super) latencies: Vec<u64>,
     /// When the last task was settled, in milliseconds since the Unix epoch.
@@ -57,8 +62,9 @@ pub(super) async fn verify(
         findings.check(&planned, left, &mut stored);
     }
     findings.check_objects(target, stored).await?;
-    if left.open_uploads > 0 {
-        findings.note(format!("{} multipart uploads are left open", left.open_uploads));
+    findings.uploads = left.uploads;
+    if left.uploads.with_parts > 0 {
+        findings.note(format!("{} multipart uploads are left open", left.uploads.with_parts));
     }
     findings.latencies.sort_unstable();
     Ok(findings)
@@ -133,7 +139,11 @@ impl Findings {
             Some(TaskState::Failed) if dead => {
                 counted.failed += 1;
                 self.failed += 1;
+                if left.versions.contains_key(&task.key) {
+                    self.double(&format!("{} is recorded as failed and stands in the bucket", task.key));
+                }
                 if matches!(task.outcome, Outcome::Stored | Outcome::Flaky) {
+                    self.given_up += 1;
                     self.note(format!("{} failed and should have been stored", task.key));
                 }
             }
@@ -155,6 +165,7 @@ impl Findings {
         }
         let closed = left.table.jobs.get(job).copied().flatten();
         if !closed.is_some_and(|state| state.as_str().starts_with("done")) {
+            self.unclosed += 1;
             self.note(format!("{job} is not closed ({closed:?})"));
         }
     }

@@ -24,6 +24,7 @@ fn options(fixture: &Fixture) -> Options {
         messages: 123,
         tasks_per_job: 2,
         size: 100_000,
+        mixed: false,
         delay: std::time::Duration::ZERO,
         failure_rate: 0.3,
         flaky_rate: 0.3,

@@ -13,6 +13,10 @@ pub(crate) struct Files {
     /// Size of each file.
     #[arg(long, value_name = "BYTES", default_value = "10KiB", value_parser = units::size)]
     size: u64,
+    /// Jobs of one, of several and of hundreds of files, a few of several parts, instead of --tasks-per-job and
+    /// --size. Files that never come are 404 then.
+    #[arg(long, conflicts_with_all = ["tasks_per_job", "size"])]
+    mixed: bool,
     /// Time before the first byte of each file.
     #[arg(long, value_name = "TIME", default_value = "400ms", value_parser = units::duration)]
     delay: Duration,
@@ -45,6 +49,7 @@ impl Files {
             messages,
             tasks_per_job: self.tasks_per_job,
             size: self.size,
+            mixed: self.mixed,
             delay: self.delay,
             failure_rate: self.failure_rate,
             flaky_rate: self.flaky_rate,

@@ -11,6 +11,7 @@ mod deliver;
 mod end_to_end;
 pub(crate) mod error;
 mod files;
+mod mix;
 pub(crate) mod pace;
 pub(crate) mod plan;
 pub(crate) mod send;

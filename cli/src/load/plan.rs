@@ -5,7 +5,7 @@ use std::time::Duration;
 use exportpool_contract::{InvalidId, JobId};
 use serde_json::json;
 
-use super::batch::MAX_MESSAGE_BYTES;
+use super::{batch::MAX_MESSAGE_BYTES, mix};
 use crate::source::{Asked, Faults};
 
 /// Requests that a flaky file refuses before it comes.
@@ -26,6 +26,8 @@ pub(crate) struct Options {
     pub(crate) tasks_per_job: u32,
     /// Bytes of each file.
     pub(crate) size: u64,
+    /// Jobs and files of all kinds instead, see [`mix`].
+    pub(crate) mixed: bool,
     /// Time before the first byte of each file.
     pub(crate) delay: Duration,
     /// Share of tasks whose file never comes, 0 to 1: half 404, half 500 for ever.
@@ -172,8 +174,8 @@ impl Options {
 
     fn check_size(&self) -> Result<(), InvalidPlan> {
         // The last task of the last job has the longest names, and a flaky one the longest URL.
-        let (tasks, job_id) = (self.tasks_per_job, self.job_id(self.messages));
-        let longest = self.expectation(&job_id, tasks, Outcome::Flaky);
+        let (tasks, size) = if self.mixed { mix::MOST } else { (self.tasks_per_job, self.size) };
+        let longest = self.expectation(&self.job_id(self.messages), tasks, Outcome::Flaky, size);
         let each = self.task(&longest).to_string().len() + ",".len();
         let (bytes, room) = (each.saturating_mul(tasks as usize), MAX_MESSAGE_BYTES - ENVELOPE_BYTES);
         if bytes > room {
@@ -193,9 +195,12 @@ impl Options {
         let flaw = [Flaw::Malformed, Flaw::Shape, Flaw::NoId][dice.usize(..3)];
         let invalid = dice.f64() < self.invalid_rate;
         let job_id = self.job_id(n);
-        let tasks: Vec<_> = (0..self.tasks_per_job)
-            .map(|task| self.expectation(&job_id, task, self.outcome(&mut dice)))
-            .collect();
+        let files = if self.mixed { mix::files(&mut dice) } else { self.tasks_per_job };
+        let file = |task| {
+            let size = if self.mixed { mix::size(&mut dice) } else { self.size };
+            self.expectation(&job_id, task, self.outcome(&mut dice), size)
+        };
+        let tasks: Vec<_> = (0..files).map(file).collect();
         let listed: Vec<_> = tasks.iter().map(|task| self.task(task)).collect();
         let (body, expected) = if invalid {
             (flawed(flaw, &job_id, &listed), Expected::Invalid(flaw))
@@ -206,7 +211,8 @@ impl Options {
     }
 
     fn outcome(&self, dice: &mut fastrand::Rng) -> Outcome {
-        let (draw, status) = (dice.f64(), if dice.bool() { 404 } else { 500 });
+        // Under kills, a source that is down for good is tried far too often to wait for.
+        let (draw, status) = (dice.f64(), if dice.bool() || self.mixed { 404 } else { 500 });
         if draw < self.failure_rate {
             Outcome::Fails { status }
         } else if draw < self.failure_rate + self.flaky_rate {
@@ -216,9 +222,9 @@ impl Options {
         }
     }
 
-    fn expectation(&self, job_id: &str, task: u32, outcome: Outcome) -> Expectation {
+    fn expectation(&self, job_id: &str, task: u32, outcome: Outcome, size: u64) -> Expectation {
         let task_id = format!("t{task}");
-        Expectation { key: format!("{job_id}/{task_id}"), task_id, size: self.size, outcome }
+        Expectation { key: format!("{job_id}/{task_id}"), task_id, size, outcome }
     }
 
     fn task(&self, expected: &Expectation) -> serde_json::Value {
@@ -268,6 +274,7 @@ pub(in crate::load) mod tests {
             messages: 1_000,
             tasks_per_job: 3,
             size: 10_240,
+            mixed: false,
             delay: Duration::from_millis(400),
             failure_rate: 0.0,
             flaky_rate: 0.0,

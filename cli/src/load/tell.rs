@@ -30,12 +30,15 @@ pub(super) fn print(text: &str) {
 /// What is about to be sent, and where.
 pub(super) fn opening(options: &Options, queue_url: &str) -> String {
     let Options { run, messages, tasks_per_job, seed, source, .. } = options;
-    let (size, delay) = (bytes_text(options.size), humantime::format_duration(options.delay));
+    let delay = humantime::format_duration(options.delay);
+    let files = if options.mixed {
+        "files of all kinds".to_owned()
+    } else {
+        format!("{} of {}", counted(u64::from(*tasks_per_job), "file"), bytes_text(options.size))
+    };
     format!(
-        "run   {run}, seed {seed}: {}, each of {} of {size} after {delay}\n\
-         queue {queue_url}\nfiles {source}",
+        "run   {run}, seed {seed}: {}, each of {files} after {delay}\nqueue {queue_url}\nfiles {source}",
         counted(*messages, "job"),
-        counted(u64::from(*tasks_per_job), "file"),
     )
 }
 

@@ -114,6 +114,7 @@ fn options(messages: u64) -> Options {
         messages,
         tasks_per_job: 2,
         size: 10,
+        mixed: false,
         delay: Duration::ZERO,
         failure_rate: 0.0,
         flaky_rate: 0.0,
