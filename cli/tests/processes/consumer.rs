@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
+    path::Path,
     process::{Command, Output, Stdio},
 };
 
@@ -26,27 +27,42 @@ pub(crate) struct Consumer {
     folder: TempDir,
 }
 
-fn command(environment: &Environment) -> Command {
-    let mut command = Command::new(consumer_binary());
+fn command(binary: &Path, environment: &Environment) -> Command {
+    let mut command = Command::new(binary);
     command.env_clear().envs(environment).stdin(Stdio::null());
     command
 }
 
 /// Runs a consumer that is expected to refuse to start.
 pub(crate) fn refused(environment: &Environment) -> Output {
-    command(environment).output().unwrap()
+    command(&consumer_binary(), environment).output().unwrap()
 }
 
 impl Consumer {
     /// Starts one, and waits until it has its port.
     pub(crate) async fn start(environment: &Environment) -> Self {
+        Self::start_of(&consumer_binary(), environment).await
+    }
+
+    /// Starts one of another build, and waits for nothing.
+    pub(crate) fn spawn(binary: &Path, environment: &Environment) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let [out, err] = ["out", "err"].map(|name| File::create(folder.path().join(name)).unwrap());
-        let process = Process::start(command(environment).stdout(out).stderr(err));
-        let mut consumer = Self { process, url: String::new(), folder };
-        let port = until("a consumer to start", async || consumer.port()).await;
-        consumer.url = format!("http://127.0.0.1:{port}");
+        let process = Process::start(command(binary, environment).stdout(out).stderr(err));
+        Self { process, url: String::new(), folder }
+    }
+
+    /// Starts one of another build, and waits until it has its port.
+    pub(crate) async fn start_of(binary: &Path, environment: &Environment) -> Self {
+        let mut consumer = Self::spawn(binary, environment);
+        consumer.has_started().await;
         consumer
+    }
+
+    /// Waits until it has its port: before, it answers nothing.
+    pub(crate) async fn has_started(&mut self) {
+        let port = until("a consumer to start", async || self.port()).await;
+        self.url = format!("http://127.0.0.1:{port}");
     }
 
     fn port(&mut self) -> Option<u64> {

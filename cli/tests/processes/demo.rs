@@ -29,7 +29,7 @@ fn demo(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
 
 /// The summary of a demo in which nothing may be lost or doubled.
 #[track_caller]
-fn summary(arguments: &[&str], settings: &[(&str, &str)]) -> Value {
+pub(crate) fn summary(arguments: &[&str], settings: &[(&str, &str)]) -> Value {
     consumer_binary();
     let output = demo(&[arguments, &["--json", "--timeout", "80s"]].concat(), settings);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -43,7 +43,7 @@ fn summary(arguments: &[&str], settings: &[(&str, &str)]) -> Value {
     summary
 }
 
-fn count(summary: &Value, name: &str) -> u64 {
+pub(crate) fn count(summary: &Value, name: &str) -> u64 {
     summary[name].as_u64().unwrap_or_else(|| panic!("no {name} in {summary:#}"))
 }
 

@@ -16,6 +16,8 @@ mod crashes;
 mod demo;
 mod download;
 mod export_api;
+mod faults;
+mod kills;
 mod large_file;
 mod process;
 mod stand_in;

@@ -9,7 +9,7 @@ use std::{
 use nix::{
     sys::{
         signal::{Signal, kill, killpg},
-        wait::{Id, WaitPidFlag, waitid},
+        wait::{Id, WaitPidFlag, WaitStatus, waitid},
     },
     unistd::Pid,
 };
@@ -25,6 +25,18 @@ pub(crate) fn consumer_binary() -> PathBuf {
     assert!(
         binary.is_file(),
         "there is no consumer at {}: run `cargo build --workspace --bins` first",
+        binary.display()
+    );
+    binary
+}
+
+/// The consumer with points to kill it at, an optimised build as it is released (`make kills`).
+pub(crate) fn killable_consumer() -> PathBuf {
+    let target = Path::new(EXPORTCTL).parent().and_then(Path::parent).unwrap();
+    let binary = target.join("kills/release/exportpool-consumer");
+    assert!(
+        binary.is_file(),
+        "there is no consumer with kill points at {}: run `make kills` first",
         binary.display()
     );
     binary
@@ -61,6 +73,12 @@ impl Process {
     /// Its status, once it has ended.
     pub(crate) fn status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
+    }
+
+    /// It is stopped, and can be continued.
+    pub(crate) fn is_stopped(&self) -> bool {
+        let flags = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        matches!(waitid(Id::Pid(self.id()), flags).unwrap(), WaitStatus::Stopped(..))
     }
 
     /// Waits for its end.

@@ -205,6 +205,26 @@ impl StandIn {
         }
     }
 
+    /// Moves all messages of a dead-letter queue, attributes and all, as a redrive does; answers how many.
+    pub(crate) async fn redrive(&self, from: Queue, to: Queue) -> usize {
+        let mut moved = 0;
+        loop {
+            let request = self.sqs.receive_message().queue_url(self.url(from)).max_number_of_messages(10);
+            let answer = request.message_attribute_names("All").send().await.unwrap();
+            let messages = answer.messages.unwrap_or_default();
+            if messages.is_empty() {
+                return moved;
+            }
+            for message in messages {
+                let sent = self.sqs.send_message().queue_url(self.url(to)).set_message_body(message.body);
+                sent.set_message_attributes(message.message_attributes).send().await.unwrap();
+                let gone = self.sqs.delete_message().queue_url(self.url(from));
+                gone.set_receipt_handle(message.receipt_handle).send().await.unwrap();
+                moved += 1;
+            }
+        }
+    }
+
     /// All objects ever written; markers of a deletion count too.
     pub(crate) async fn versions(&self) -> Versions {
         let listed = self.s3.list_object_versions().bucket(BUCKET).send().await.unwrap();

@@ -1,6 +1,6 @@
 //! How to reach AWS: region, endpoint, credentials, and an HTTP connector for the runtime that asks.
 
-use std::time::Duration;
+use std::{env, time::Duration};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
@@ -13,6 +13,9 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 /// The longest wait of a receive, in seconds: SQS takes no longer
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html>).
 pub const LONG_POLL_SECONDS: u64 = 20;
+
+/// Read by the SDK itself, for its S3 client alone.
+const S3_ENDPOINT: &str = "AWS_ENDPOINT_URL_S3";
 
 /// An attempt may take this long: more than the longest poll, so that a connection that hangs is noticed and a
 /// poll that waits is not.
@@ -75,7 +78,7 @@ pub fn for_this_runtime(config: &SdkConfig) -> SdkConfig {
 /// A client for S3; an endpoint of one's own forces path style, as stand-ins do not serve bucket host names.
 #[must_use]
 pub fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
-    let path_style = config.endpoint_url().is_some();
+    let path_style = config.endpoint_url().is_some() || env::var_os(S3_ENDPOINT).is_some();
     aws_sdk_s3::Client::from_conf(
         aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build(),
     )
