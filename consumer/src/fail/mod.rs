@@ -214,6 +214,7 @@ impl Reason {
                 | Self::Connect
                 | Self::TooSlow
                 | Self::Truncated
+                | Self::SourceChanged
                 | Self::TaskTimeout
                 | Self::Panicked
                 | Self::Stuck
@@ -234,6 +235,7 @@ impl Reason {
             | Self::Connect
             | Self::TooSlow
             | Self::Truncated
+            | Self::SourceChanged
             | Self::TaskTimeout => Whose::Source,
             _ => Whose::Message,
         }
@@ -303,6 +305,7 @@ mod tests {
             ("connect", Source, RETRY),
             ("tooSlow", Source, RETRY),
             ("truncated", Source, RETRY),
+            ("sourceChanged", Source, RETRY),
             ("taskTimeout", Source, RETRY),
             ("panicked", Message, RETRY),
             ("stuck", Message, RETRY),

@@ -275,7 +275,7 @@ mod tests {
         let task = crate::place::fixture::task("j", 1, 1);
         let key = ObjectKey::new("k").unwrap();
         let owner = crate::ports::Owner { job: task.job, task: task.spec.task_id, attempt: 1 };
-        let place = Place { key: key.clone(), owner, content_type: None, overwrite: true };
+        let place = Place { key: key.clone(), owner, content_type: None, replaces: None };
         let wrote = async || {
             [
                 watched.put(&place, Bytes::new(), "").await.is_ok(),

@@ -69,14 +69,28 @@ pub(super) async fn a_dead_letter_of_an_older_epoch_is_an_ordinary_delivery(site
     assert_eq!(table.ask("t", "digest", Some(1)).await, Claim::Granted(again));
 }
 
-pub(super) async fn an_attempt_is_given_back_in_its_own_epoch_only(site: &Site) {
+pub(super) async fn a_claim_sent_again_is_granted_once(site: &Site) {
     let table = Table::make(site).await;
-    let (first, second) = (table.claim("t").await, table.claim("t").await);
-    let (job, task) = (job(), task("t"));
-    assert_eq!(table.port.give_back(&job, &task, first.epoch).await, Ok(()));
-    assert_eq!(number(&table.task("t").await, attribute::ATTEMPTS), Some(2));
-    assert_eq!(table.port.give_back(&job, &task, second.epoch).await, Ok(()));
+    let first = table.ask_as("start-1", "t", "digest", None).await;
+    assert_eq!(table.ask_as("start-1", "t", "digest", None).await, first);
     assert_eq!(number(&table.task("t").await, attribute::ATTEMPTS), Some(1));
+    let Claim::Granted(second) = table.ask_as("start-2", "t", "digest", None).await else {
+        panic!("refused")
+    };
+    assert_eq!((second.epoch, second.attempts), (2, 2));
+}
+
+pub(super) async fn an_attempt_is_given_back_by_its_own_start_only(site: &Site) {
+    let table = Table::make(site).await;
+    table.ask_as("start-1", "t", "digest", None).await;
+    table.ask_as("start-2", "t", "digest", None).await;
+    let (job, task) = (job(), task("t"));
+    assert_eq!(table.port.give_back(&job, &task, "start-1").await, Ok(()));
+    assert_eq!(number(&table.task("t").await, attribute::ATTEMPTS), Some(2));
+    for _ in 0..2 {
+        assert_eq!(table.port.give_back(&job, &task, "start-2").await, Ok(()));
+        assert_eq!(number(&table.task("t").await, attribute::ATTEMPTS), Some(1), "once");
+    }
 }
 
 pub(super) async fn an_upload_is_noted_for_the_next_claimant_in_its_own_epoch_only(site: &Site) {

@@ -13,7 +13,8 @@ use crate::start::Site;
 /// What each kind of request is refused with.
 async fn refusals(port: &DynamoLedger) -> [AwsKind; 4] {
     let (job, task) = (job(), task("t"));
-    let ask = ClaimAsk { job: &job, task: &task, digest: "d", url: "u", enqueued_at: None, reopens: None };
+    let (digest, url, token) = ("d", "u", "start");
+    let ask = ClaimAsk { job: &job, task: &task, digest, url, enqueued_at: None, reopens: None, token };
     let claimed = Claimed { epoch: 1, attempts: 1, was_failed: false, open_upload: None };
     [
         port.look().await.unwrap_err().kind,

@@ -61,9 +61,14 @@ impl Table {
     }
 
     pub(super) async fn ask(&self, name: &str, digest: &str, reopens: Option<u64>) -> Claim {
+        self.ask_as(&fastrand::u64(..).to_string(), name, digest, reopens).await
+    }
+
+    /// Claims by a token: each start of a task has its own.
+    pub(super) async fn ask_as(&self, token: &str, name: &str, digest: &str, reopens: Option<u64>) -> Claim {
         let (job, task) = (job(), task(name));
-        let ask =
-            ClaimAsk { job: &job, task: &task, digest, url: "https://a/b", enqueued_at: Some(7), reopens };
+        let (url, enqueued_at) = ("https://a/b", Some(7));
+        let ask = ClaimAsk { job: &job, task: &task, digest, url, enqueued_at, reopens, token };
         self.port.claim(&ask).await.unwrap()
     }
 

@@ -26,7 +26,7 @@ pub(super) async fn a_message_received_too_often_goes_to_the_dead_letter_queue(s
 
 pub(super) async fn a_dead_letter_queue_is_found_in_the_redrive_policy(site: &Site) {
     let queues = Queues::make(site).await;
-    let facts = QueueFacts { max_receive_count: Some(100), has_dead_letters: true };
+    let facts = QueueFacts { max_receive_count: Some(100) };
     assert_eq!(queues.port.look(TASKS).await, Ok(facts));
     let sent = with_attributes("dead");
     let entries = queues.port.send(Outbox::DeadLetters(TASKS), std::slice::from_ref(&sent)).await;
@@ -37,15 +37,15 @@ pub(super) async fn a_dead_letter_queue_is_found_in_the_redrive_policy(site: &Si
 
 pub(super) async fn a_receive_count_written_as_a_string_is_taken(site: &Site) {
     let queues = Queues::with(site, HIDDEN, json!("7")).await;
-    let facts = QueueFacts { max_receive_count: Some(7), has_dead_letters: true };
+    let facts = QueueFacts { max_receive_count: Some(7) };
     assert_eq!(queues.port.look(TASKS).await, Ok(facts));
 }
 
 pub(super) async fn a_queue_without_dead_letters_says_so(site: &Site) {
     let url = make(&site.ours.sqs, &site.name("alone"), []).await;
     let port = SqsQueues::new(site.ours.sqs.clone(), [url.clone(), url], [None, None], HIDDEN);
-    let facts = QueueFacts { max_receive_count: None, has_dead_letters: false };
-    assert_eq!(port.look(QueueName::ExportJobs).await, Ok(facts));
+    let looked = port.look(QueueName::ExportJobs).await;
+    assert_eq!(looked.map_err(|fault| fault.kind), Err(AwsKind::Missing));
     let sent = port.send(Outbox::DeadLetters(QueueName::ExportJobs), &[message("dead")]).await;
     assert_eq!(sent.map_err(|fault| fault.kind), Err(AwsKind::Missing));
 }

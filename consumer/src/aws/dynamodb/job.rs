@@ -136,18 +136,6 @@ impl DynamoLedger {
         Ok(u32::try_from(failures).unwrap_or(u32::MAX))
     }
 
-    /// Writes to an item only in its newest epoch. `false`: somebody claimed it since.
-    pub(super) async fn set_in_epoch<const N: usize>(
-        &self,
-        pk: &str,
-        sk: &str,
-        update: &str,
-        values: [(&str, AttributeValue); N],
-    ) -> Result<bool, AwsFault> {
-        let values = expression::values(values, None);
-        Ok(self.update(pk, sk, update, Some("#epoch = :epoch"), values).await?.is_some())
-    }
-
     /// How many shards a job has. A task may come before its job: then the job's item is made, without a total.
     pub(super) async fn shards(&self, job: &JobId) -> Result<u16, AwsFault> {
         if let Some(shards) = self.known.get(job) {

@@ -44,6 +44,14 @@ pub(super) struct Around {
     /// Threads that are let go, and have not ended yet.
     pub(super) leaving: Vec<WorkerId>,
     pub(super) hired: u64,
+    /// Threads that were let go and are not replaced yet.
+    pub(super) missing: usize,
+    /// So many of the next threads cannot be started.
+    pub(super) unstartable: u8,
+    /// Threads that did not start; the desk is yet to be told.
+    pub(super) not_started: usize,
+    /// Threads given up as stuck.
+    pub(super) stuck: usize,
     pub(super) expected: Vec<Expect>,
     /// The message of this step could not be admitted to its end: it goes back under its running tasks.
     pub(super) sent_back: Option<LeaseId>,
@@ -70,6 +78,10 @@ impl Around {
             workers: BTreeMap::new(),
             leaving: Vec::new(),
             hired: 0,
+            missing: 0,
+            unstartable: 0,
+            not_started: 0,
+            stuck: 0,
             expected: Vec::new(),
             sent_back: None,
             gives_way: Vec::new(),
@@ -114,6 +126,10 @@ impl Around {
             Step::Deleted { message, how } => self.deleted(message, how),
             Step::Looked { resource, answers } => self.looked(resource, answers),
             Step::WorkerDies { worker } => self.worker_dies(worker),
+            Step::WorkerSticks { worker } => self.worker_sticks(worker),
+            Step::NoThreads { times } => self.unstartable = times,
+            Step::AdmitPanics { message } => self.admit_panics(message),
+            Step::Failing { table } => self.failing(table),
             Step::Pass { seconds } => self.pass(Duration::from_secs(seconds.into())),
             Step::PassLong => self.pass_with_extensions(HALF_AN_HOUR),
             Step::Drain => self.drain(),
@@ -254,6 +270,23 @@ impl Around {
         }
         let fault = self.fault(resource);
         self.tell(Event::AdmitFailed { lease, fault });
+    }
+
+    pub(super) fn admit_panics(&mut self, message: u8) {
+        let Some(at) = self.reading(message, |_| true) else { return };
+        self.deliveries[at].reading = false;
+        let lease = self.deliveries[at].lease;
+        if self.deliveries[at].end.is_none() {
+            self.expected.push(Expect::Return(lease));
+        }
+        self.tell(Event::AdmitPanicked { lease, receive_count: 1 });
+    }
+
+    pub(super) fn failing(&mut self, table: bool) {
+        let (resource, name) =
+            if table { (Resource::Table, "table exports") } else { (Resource::Queues, "queue to send to") };
+        let fault = self.fault(name);
+        self.tell(Event::Failing { resource, fault });
     }
 
     pub(super) fn job_lost(&mut self, job: u8) {

@@ -26,7 +26,7 @@ pub(super) enum Expect {
     Delete(LeaseId),
     Return(LeaseId),
     Yield(LeaseId),
-    Renew(WorkerId),
+    LetGo(WorkerId),
 }
 
 impl Around {
@@ -44,7 +44,7 @@ impl Around {
         if asks {
             self.places_hold();
         }
-        if starts && self.desk.unavailable().is_some() {
+        if starts && self.desk.breaker.allowance() == Allowance::Nothing {
             self.fail("a task starts while something it needs is unavailable");
         }
         self.sent_back = None;
@@ -52,6 +52,10 @@ impl Around {
         self.books_agree();
         self.nobody_is_forgotten();
         self.counters_agree();
+        while self.not_started > 0 {
+            self.not_started -= 1;
+            self.tell(Event::NotHired);
+        }
     }
 
     fn do_one(&mut self, command: Command) {
@@ -72,7 +76,7 @@ impl Around {
                 }
             }
             Command::Settle { task, .. } => self.was_expected(Expect::Settle(task.no)),
-            Command::GiveBack { task, .. } => self.was_expected(Expect::GiveBack(task.no)),
+            Command::GiveBack(task) => self.was_expected(Expect::GiveBack(task.no)),
             Command::HandOver(task) => self.hand_over(&task),
             Command::Extend { queue, leases } => self.extend(queue, &leases),
             Command::Delete { queue, lease, receipt } => self.delete(queue, lease, &receipt),
@@ -81,11 +85,16 @@ impl Around {
                 self.ask(!self.looks.contains(&resource), "two look at one resource");
                 self.looks.push(resource);
             }
-            Command::Renew(worker) => {
-                self.was_expected(Expect::Renew(worker));
+            Command::LetGo(worker, _) => {
+                self.was_expected(Expect::LetGo(worker));
                 self.workers.remove(&worker);
                 self.leaving.push(worker);
-                self.hire();
+                self.missing += 1;
+            }
+            Command::Hire => {
+                self.ask(self.missing > 0, "a thread is started that nobody misses");
+                self.missing -= 1;
+                self.start_thread();
             }
         }
     }
@@ -325,7 +334,7 @@ fn brief(command: &Command) -> String {
         }
         Command::Start { worker, task } => format!("start {} on worker {}", task.no.0, worker.0),
         Command::Settle { task, .. } => format!("settle {}", task.no.0),
-        Command::GiveBack { task, .. } => format!("give back the attempt of {}", task.no.0),
+        Command::GiveBack(task) => format!("give back the attempt of {}", task.no.0),
         Command::HandOver(task) => format!("hand over {}", task.no.0),
         other => format!("{other:?}"),
     }

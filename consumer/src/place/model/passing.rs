@@ -8,7 +8,10 @@ use super::{
     fates::{Delivery, Fate},
     steps::Finish,
 };
-use crate::ports::Entry;
+use crate::{place::workers::MAX_ABANDONED, ports::Entry};
+
+/// No thread is tried again later than this.
+const LONGEST_HIRING: Duration = Duration::from_secs(30);
 
 impl Around {
     pub(super) fn pass(&mut self, time: Duration) {
@@ -53,12 +56,16 @@ impl Around {
         if self.draining {
             return;
         }
-        self.draining = true;
-        let open = self.deliveries.iter().filter(|d| d.end.is_none() && d.rest.is_some());
-        self.expected.extend(open.map(|d| Expect::Yield(d.lease)));
+        self.expect_drain();
         self.log.push("told to drain".into());
         let commands = self.desk.drain();
         self.obey(commands);
+    }
+
+    pub(super) fn expect_drain(&mut self) {
+        self.draining = true;
+        let open = self.deliveries.iter().filter(|d| d.end.is_none() && d.rest.is_some());
+        self.expected.extend(open.map(|d| Expect::Yield(d.lease)));
     }
 
     pub(super) fn cancel_all(&mut self) {
@@ -89,6 +96,9 @@ impl Around {
                 self.deleted(0, 0);
             } else if !self.leaving.is_empty() {
                 self.worker_dies(u8::try_from(self.workers.len()).unwrap());
+            } else if self.missing > 0 && self.stuck <= MAX_ABANDONED {
+                self.unstartable = 0;
+                self.pass_with_extensions(LONGEST_HIRING);
             } else if self.draining && !self.polls.is_empty() {
                 self.answer(0, 0, false);
             } else {

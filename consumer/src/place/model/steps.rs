@@ -38,6 +38,14 @@ pub(super) enum Step {
     Looked { resource: u8, answers: bool },
     /// A worker thread ends under its tasks.
     WorkerDies { worker: u8 },
+    /// A worker's runtime does not move.
+    WorkerSticks { worker: u8 },
+    /// So many of the next threads cannot be started.
+    NoThreads { times: u8 },
+    /// Reading a message panics.
+    AdmitPanics { message: u8 },
+    /// Work that goes on trying meets a fault of ours.
+    Failing { table: bool },
     /// Time passes.
     Pass { seconds: u8 },
     /// Half an hour passes, and each extension is answered.
@@ -65,6 +73,8 @@ pub(super) enum Finish {
         claimed: bool,
     },
     Panicked,
+    /// Its worker was given up.
+    Stuck,
 }
 
 impl Step {
@@ -106,6 +116,10 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         5 => (n(), n()).prop_map(|(message, how)| Step::Deleted { message, how }),
         4 => (n(), prop::bool::weighted(0.8)).prop_map(|(resource, answers)| Step::Looked { resource, answers }),
         1 => n().prop_map(|worker| Step::WorkerDies { worker }),
+        1 => n().prop_map(|worker| Step::WorkerSticks { worker }),
+        1 => (1_u8..4).prop_map(|times| Step::NoThreads { times }),
+        1 => n().prop_map(|message| Step::AdmitPanics { message }),
+        1 => any::<bool>().prop_map(|table| Step::Failing { table }),
         4 => (1_u8..30).prop_map(|seconds| Step::Pass { seconds }),
         1 => Just(Step::PassLong),
         1 => Just(Step::Drain),

@@ -12,6 +12,7 @@ use crate::{
     event::{Event, Settlement, WorkResult, WorkerId},
     fail::{AwsFault, AwsKind, Reason, TaskFault},
     message::{Carrier, QueueName, Stored},
+    place::workers::MAX_ABANDONED,
     ports::Claimed,
 };
 
@@ -47,6 +48,7 @@ impl Around {
             Finish::Fenced => faulted(TaskFault::Fenced),
             Finish::Cancelled { claimed: known } => WorkResult::Cancelled { claimed: known.then(claimed) },
             Finish::Panicked => WorkResult::Panicked,
+            Finish::Stuck => WorkResult::Stuck,
         }
     }
 
@@ -66,7 +68,7 @@ impl Around {
         } else {
             self.fates[at].stage = Stage::Ended;
             self.queue(queue).settled.fenced += 1;
-            if how == (Finish::Cancelled { claimed: true }) {
+            if matches!(how, Finish::Cancelled { .. }) {
                 self.expected.push(Expect::GiveBack(no));
             }
             if matches!(how, Finish::Ours { .. }) {
@@ -84,7 +86,7 @@ impl Around {
         let busy = self.fates.iter().any(|fate| fate.stage == Stage::Running(worker));
         if self.workers.get(&worker) == Some(&true) && !busy {
             self.counters.workers_restarted += 1;
-            self.expected.push(Expect::Renew(worker));
+            self.expected.push(Expect::LetGo(worker));
         }
     }
 
@@ -107,7 +109,10 @@ impl Around {
             match settlement {
                 Settlement::Retry(_) | Settlement::Returned(_) => self.expected.push(Expect::Return(lease)),
                 Settlement::Fenced => delivery.keep = true,
-                Settlement::Done { .. } | Settlement::Failed | Settlement::HandedOver { .. } => {}
+                Settlement::Done { .. }
+                | Settlement::Failed
+                | Settlement::HandedOver
+                | Settlement::Resent(_) => {}
             }
         }
         self.count(queue, &settlement);
@@ -119,8 +124,8 @@ impl Around {
         match settlement {
             Settlement::Done { .. } => settled.done += 1,
             Settlement::Failed => settled.failed += 1,
-            Settlement::Retry(_) | Settlement::HandedOver { started: true } => settled.retried += 1,
-            Settlement::HandedOver { started: false } => self.counters.handed_over += 1,
+            Settlement::Retry(_) | Settlement::Resent(_) => settled.retried += 1,
+            Settlement::HandedOver => self.counters.handed_over += 1,
             Settlement::Returned(_) => settled.returned += 1,
             Settlement::Fenced => settled.fenced += 1,
         }
@@ -137,18 +142,43 @@ impl Around {
             let id = self.leaving.remove(at - self.workers.len());
             return self.tell(Event::WorkerGone { worker: id });
         };
-        self.workers.insert(id, true);
-        let on_it: Vec<_> =
-            (0..self.fates.len()).filter(|at| self.fates[*at].stage == Stage::Running(id)).collect();
-        if on_it.is_empty() {
-            self.renew_if_due(id);
-        }
-        for at in on_it {
-            self.leave(at, Finish::Panicked);
-        }
+        self.end_with_its_tasks(id, Finish::Panicked);
         self.tell(Event::WorkerGone { worker: id });
         // Its end is known: no farewell comes.
         self.leaving.retain(|leaving| *leaving != id);
+    }
+
+    /// With one more than may be given up the desk drains by itself, and nobody is hired any more.
+    pub(super) fn worker_sticks(&mut self, worker: u8) {
+        let Some(id) = pick(worker, self.workers.len()).and_then(|at| self.workers.keys().nth(at).copied())
+        else {
+            return;
+        };
+        self.stuck += 1;
+        if self.stuck > MAX_ABANDONED {
+            self.expect_drain();
+        }
+        self.end_with_its_tasks(id, Finish::Stuck);
+        self.tell(Event::WorkerStuck { worker: id });
+    }
+
+    fn end_with_its_tasks(&mut self, id: WorkerId, how: Finish) {
+        self.workers.remove(&id);
+        self.counters.workers_restarted += 1;
+        self.expected.push(Expect::LetGo(id));
+        let on_it: Vec<_> =
+            (0..self.fates.len()).filter(|at| self.fates[*at].stage == Stage::Running(id)).collect();
+        on_it.into_iter().for_each(|at| self.leave(at, how));
+    }
+
+    /// A thread is asked for: it starts, or it does not and is asked for again later.
+    pub(super) fn start_thread(&mut self) {
+        if self.unstartable == 0 {
+            return self.hire();
+        }
+        self.unstartable -= 1;
+        self.missing += 1;
+        self.not_started += 1;
     }
 }
 
@@ -157,7 +187,7 @@ const fn left(how: Finish) -> Left {
         Finish::Stored => Left::Stored,
         Finish::AlreadyDone => Left::AlreadyDone,
         Finish::Final => Left::Final,
-        Finish::Retry | Finish::Panicked => Left::Retry,
+        Finish::Retry | Finish::Panicked | Finish::Stuck => Left::Retry,
         Finish::Ours { .. } | Finish::Cancelled { .. } => Left::Stopped,
         Finish::Fenced => Left::Fenced,
     }
@@ -168,6 +198,8 @@ const fn source_error(how: Finish) -> Option<&'static str> {
         Finish::Final => Some("sourceRefused"),
         Finish::Retry => Some("sourceFailed"),
         Finish::Fenced => Some("fenced"),
+        Finish::Panicked => Some("panicked"),
+        Finish::Stuck => Some("stuck"),
         _ => None,
     }
 }
@@ -184,7 +216,7 @@ const fn leaving(carrier: Carrier) -> Settlement {
 fn settlement(left: Left, carrier: Carrier, how: u8) -> Settlement {
     let done = Settlement::Done { bytes: 1, service: Duration::from_millis(10) };
     let again = match carrier {
-        Carrier::Job => Settlement::HandedOver { started: true },
+        Carrier::Job => Settlement::Resent(Duration::from_secs(2)),
         Carrier::Message => Settlement::Retry(Duration::from_secs(2)),
     };
     match (left, how % 8) {
@@ -196,6 +228,6 @@ fn settlement(left: Left, carrier: Carrier, how: u8) -> Settlement {
         (Left::Final, _) | (Left::Retry, 1) => Settlement::Failed,
         (Left::Stopped, _) if carrier == Carrier::Message => Settlement::Returned(Duration::from_secs(32)),
         (Left::Retry | Left::Stopped, _) => again,
-        (Left::HandedOver, _) => Settlement::HandedOver { started: false },
+        (Left::HandedOver, _) => Settlement::HandedOver,
     }
 }
