@@ -77,6 +77,17 @@ impl Breaker {
         }
     }
 
+    /// There was nothing to try for longer than what failed stays away: others have done it, and nothing says any more
+    /// that a resource fails what is tried. The next message still tries alone.
+    pub fn nothing_to_try(&mut self) {
+        self.last = None;
+    }
+
+    /// A queue was asked for messages, and answered: what failed there is mended.
+    pub fn queue_answered(&mut self) {
+        self.last.take_if(|fault| fault.resource.starts_with("queue"));
+    }
+
     /// What may be taken on.
     #[must_use]
     pub fn allowance(&self) -> Allowance {
@@ -146,6 +157,24 @@ mod tests {
         assert_eq!(breaker.unavailable().as_deref(), Some("bucket exports: NoSuchBucket"));
         breaker.succeeded();
         assert_eq!(breaker.unavailable(), None);
+    }
+
+    #[test]
+    fn what_failed_a_try_is_told_until_one_succeeds_or_nothing_is_left_to_try() {
+        let mut breaker = Breaker::default();
+        Resource::ALL.into_iter().for_each(|resource| breaker.reachable(resource));
+        let mut fail = |resource, name: &str| {
+            for _ in 0..2 {
+                breaker.trip(resource, AwsFault { resource: name.into(), ..fault() });
+                breaker.reachable(resource);
+            }
+            breaker.queue_answered();
+            breaker.unavailable()
+        };
+        assert_eq!(fail(Resource::Queues, "queue export-jobs"), None, "it answers");
+        assert_eq!(fail(Resource::Bucket, "bucket exports").as_deref(), Some("bucket exports: NoSuchBucket"));
+        breaker.nothing_to_try();
+        assert_eq!((breaker.unavailable(), breaker.allowance()), (None, Allowance::One));
     }
 
     #[test]

@@ -22,6 +22,9 @@ use crate::{
     },
 };
 
+/// While one message at a time tries, polls take turns of a second: after so many empty ones, whatever failed has come
+/// again (at most 300 s later), and others have done it.
+const NOTHING_TO_TRY: u32 = 320;
 /// Tasks that may wait to be recorded before the intake pauses.
 const MAX_SETTLING: usize = 256;
 
@@ -164,6 +167,10 @@ impl Desk {
         polls.asked -= asked;
         polls.hot = !messages.is_empty();
         polls.empties = if polls.hot { 0 } else { polls.empties.saturating_add(1) };
+        self.breaker.queue_answered();
+        if self.polls.iter().map(|polls| polls.empties).sum::<u32>() > NOTHING_TO_TRY {
+            self.breaker.nothing_to_try();
+        }
         let counters = self.tally.queue(queue);
         counters.received += messages.len() as u64;
         counters.redelivered += messages.iter().filter(|m| m.receive_count > 1).count() as u64;

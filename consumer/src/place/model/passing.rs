@@ -81,6 +81,7 @@ impl Around {
 
     /// Everything under way goes well, until nothing but polls is under way; in a drain until these are answered too.
     pub(super) fn calm_down(&mut self) {
+        let mut woke = false;
         for _ in 0..20_000 {
             if !self.looks.is_empty() {
                 self.looked(0, true);
@@ -99,10 +100,16 @@ impl Around {
             } else if self.missing > 0 && self.stuck <= MAX_ABANDONED {
                 self.unstartable = 0;
                 self.pass_with_extensions(LONGEST_HIRING);
+            } else if !self.draining && self.desk.unavailable().is_some() && !self.polls.is_empty() {
+                self.answer(0, 1, false);
             } else if self.draining && !self.polls.is_empty() {
                 self.answer(0, 0, false);
-            } else {
+            } else if self.draining || !self.polls.is_empty() || woke {
                 return;
+            } else {
+                // Main wakes every second: a thread that was started last is given work then.
+                woke = true;
+                self.pass_with_extensions(Duration::from_secs(1));
             }
         }
         self.fail("it does not come to rest");
