@@ -70,7 +70,7 @@ bench/peers/node/node_modules: bench/peers/node/package-lock.json
 bench/peers/spring/target/consumer.jar: bench/peers/spring/pom.xml $(wildcard bench/peers/spring/src/main/java/exportpool/*)
 	@mvn -q -B -f bench/peers/spring/pom.xml package
 faults: ## write docs/faults.md from its test
-	@WRITE_DOCS=1 cargo test -q -p exportpool-consumer --test rooms -- faults::the_page
+	@EXPORTPOOL_WRITE_DOCS=1 cargo test -q -p exportpool-consumer --test rooms -- faults::the_page
 
 fuzz: ## each reader against half a minute of hostile input
 	@consumer/fuzz/run 30

@@ -1,6 +1,6 @@
 //! URLs that mean harm, against the real source: `hostile/urls.tsv`, one a line. Only 127.0.0.2 may be reached here;
 //! servers listen there and on its neighbours, which may not. Names are answered by a name server of our own.
-//! `docs/hostile-urls.md` is made of the same lines: `EXPORTPOOL_WRITE=1 cargo test --test hostile` writes it.
+//! `docs/hostile-urls.md` is made of the same lines: `EXPORTPOOL_WRITE_DOCS=1 cargo test --test hostile` writes it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::{
@@ -240,11 +240,14 @@ fn there_are_at_least_a_hundred_of_them_and_the_page_shows_them_all() {
     assert!(rows().count() >= 100);
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/hostile-urls.md");
     let wanted = rendered();
-    if std::env::var_os("EXPORTPOOL_WRITE").is_some() {
+    if std::env::var_os("EXPORTPOOL_WRITE_DOCS").is_some() {
         fs::write(&page, &wanted).unwrap();
     }
     let written = fs::read_to_string(&page).unwrap_or_default();
-    assert!(written == wanted, "docs/hostile-urls.md is out of date: run this test with EXPORTPOOL_WRITE=1");
+    assert!(
+        written == wanted,
+        "docs/hostile-urls.md is out of date: run this test with EXPORTPOOL_WRITE_DOCS=1"
+    );
 }
 
 fn rendered() -> String {

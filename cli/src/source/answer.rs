@@ -45,7 +45,7 @@ pub(super) async fn file(
     }
     if faults.body == Some(BodyFault::GzipBomb) {
         options.downloads.start(&name);
-        return bomb::answer(asked.size).map_or_else(|error| error.to_string().into_response(), |bomb| bomb);
+        return bomb::answer(asked.size).unwrap_or_else(|error| error.to_string().into_response());
     }
     let answer = Answer::new(&asked, &faults, turn, &headers);
     let body = if method == Method::HEAD { Body::empty() } else { answer.body(asked, options) };

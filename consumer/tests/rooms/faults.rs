@@ -312,7 +312,7 @@ fn page_of_faults() -> String {
 fn the_page_of_faults_is_what_is_played() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/faults.md");
     let page = page_of_faults();
-    if std::env::var_os("WRITE_DOCS").is_some() {
+    if std::env::var_os("EXPORTPOOL_WRITE_DOCS").is_some() {
         fs::write(&path, &page).unwrap();
     }
     let written = fs::read_to_string(&path).unwrap_or_default();
