@@ -21,9 +21,10 @@ use crate::{load::unix_millis, stage::own_access};
 
 const CLAIM: &str = "SET #epoch = if_not_exists(#epoch, :zero) + :one, \
     #attempts = if_not_exists(#attempts, :zero) + :one, #url = :url, #state = if_not_exists(#state, :running), \
-    #digest = :digest, #claimedBy = :me, #claimedAt = :now, #enqueuedAt = if_not_exists(#enqueuedAt, :enqueued)";
+    #digest = :digest, #claim = :claim, #claimedBy = :me, #claimedAt = :now, #enqueuedAt = if_not_exists(#enqueuedAt, :enqueued)";
 const UNLESS_DONE: &str = "(attribute_not_exists(#state) OR #state <> :done) \
-    AND (attribute_not_exists(#digest) OR #digest = :digest)";
+    AND (attribute_not_exists(#digest) OR #digest = :digest) \
+    AND (attribute_not_exists(#claim) OR #claim <> :claim)";
 const DONE: &str = "SET #state = :state, #key = :key, #bytes = :bytes, #serviceMillis = :service, \
     #settledAt = :now, #crc64nvme = :crc, #etag = :etag REMOVE #uploadId, #reason";
 const COUNT: &str = "ADD #done :done, #failed :failed";
@@ -141,6 +142,7 @@ impl Means {
             (":url", text(url)),
             (":running", text("running")),
             (":done", text("done")),
+            (":claim", text(format!("bare#{}", fastrand::u64(..)))),
             (":me", text("bare")),
             (":now", now()),
             (":enqueued", now()),
