@@ -14,9 +14,9 @@ use super::{
 };
 use crate::{
     config::Pool,
-    event::{Event, Receive, Resource, WorkerId},
+    event::{Command, Event, Receive, Resource, WorkerId},
     fail::{AwsFault, AwsKind},
-    message::{Carrier, LeaseId, QueueName, Receipt, Received, Task, TaskNo},
+    message::{LeaseId, QueueName, Receipt, Received, TaskNo},
     place::{Desk, desk::Rules, fixture},
     ports::Entry,
 };
@@ -52,6 +52,8 @@ pub(super) struct Around {
     pub(super) not_started: usize,
     /// Threads given up as stuck.
     pub(super) stuck: usize,
+    /// Tasks that were on them.
+    pub(super) left_behind: Vec<TaskNo>,
     pub(super) expected: Vec<Expect>,
     /// The message of this step could not be admitted to its end: it goes back under its running tasks.
     pub(super) sent_back: Option<LeaseId>,
@@ -82,6 +84,7 @@ impl Around {
             unstartable: 0,
             not_started: 0,
             stuck: 0,
+            left_behind: Vec::new(),
             expected: Vec::new(),
             sent_back: None,
             gives_way: Vec::new(),
@@ -127,8 +130,9 @@ impl Around {
             Step::Looked { resource, answers } => self.looked(resource, answers),
             Step::WorkerDies { worker } => self.worker_dies(worker),
             Step::WorkerSticks { worker } => self.worker_sticks(worker),
+            Step::StuckSpeaks { task, how } => self.stuck_speaks(task, how),
             Step::NoThreads { times } => self.unstartable = times,
-            Step::AdmitPanics { message } => self.admit_panics(message),
+            Step::AdmitPanics { message, splitting } => self.admit_panics(message, splitting),
             Step::Failing { table } => self.failing(table),
             Step::Pass { seconds } => self.pass(Duration::from_secs(seconds.into())),
             Step::PassLong => self.pass_with_extensions(HALF_AN_HOUR),
@@ -140,6 +144,16 @@ impl Around {
     pub(super) fn tell(&mut self, event: Event) {
         self.log.push(format!("told {}", super::check::brief_event(&event)));
         let commands = self.desk.handle(event, self.now);
+        self.obey(commands);
+    }
+
+    /// Nothing comes of it, but what would have come next.
+    pub(super) fn tell_in_vain(&mut self, event: Event) {
+        self.log.push(format!("told in vain {}", super::check::brief_event(&event)));
+        let commands = self.desk.handle(event, self.now);
+        if !commands.iter().all(|c| matches!(c, Command::Receive(_) | Command::Start { .. })) {
+            self.fail(&format!("something comes of it: {commands:?}"));
+        }
         self.obey(commands);
     }
 
@@ -188,120 +202,6 @@ impl Around {
     pub(super) fn fault(&mut self, resource: &str) -> AwsFault {
         *self.counters.aws_errors.entry(AwsKind::Denied.reason().into()).or_default() += 1;
         AwsFault { kind: AwsKind::Denied, resource: resource.into(), detail: "AccessDenied".into() }
-    }
-
-    pub(super) fn reading(&self, message: u8, is: impl Fn(&Delivery) -> bool) -> Option<usize> {
-        pick_of(message, &self.deliveries, |d| d.reading && is(d))
-    }
-
-    pub(super) fn whole(&mut self, message: u8, tasks: usize) {
-        let Some(at) = self.reading(message, |_| true) else { return };
-        let job = self.deliveries[at].queue == QueueName::ExportJobs;
-        let tasks = if job { tasks } else { 1 };
-        let listed = if job { tasks + 1 } else { 0 };
-        self.admitted(at, tasks, listed, None);
-    }
-
-    pub(super) fn begun(&mut self, message: u8, tasks: usize, rest: usize) {
-        let Some(at) = self.reading(message, |d| d.queue == QueueName::ExportJobs) else { return };
-        self.admitted(at, tasks, tasks + rest, Some(rest));
-    }
-
-    pub(super) fn admitted(&mut self, at: usize, tasks: usize, listed: usize, rest: Option<usize>) {
-        let delivery = &mut self.deliveries[at];
-        (delivery.reading, delivery.rest) = (false, rest);
-        let (lease, alive) = (delivery.lease, delivery.end.is_none());
-        let carrier = if delivery.queue == QueueName::ExportJobs { Carrier::Job } else { Carrier::Message };
-        let job = format!("j{}", lease.0 % 3);
-        let task = |n| Task { carrier, ..fixture::task(&job, n, lease.0) };
-        let tasks: Vec<_> = (0..tasks as u64).map(task).collect();
-        if alive {
-            let fate = |task: &Task| Fate { task: task.clone(), stage: Stage::Waiting, told_to_stop: false };
-            self.fates.extend(tasks.iter().map(fate));
-            if self.draining && rest.is_some() {
-                self.expected.push(Expect::Yield(lease));
-            }
-        }
-        self.counters.tasks_listed += listed as u64;
-        self.tell(Event::Admitted { lease, tasks, listed, complete: rest.is_none() });
-    }
-
-    pub(super) fn splitting(&self, job: u8) -> Option<usize> {
-        pick_of(job, &self.deliveries, |d| d.rest.is_some())
-    }
-
-    pub(super) fn split(&mut self, job: u8, given_up: bool) {
-        let Some(at) = self.splitting(job) else { return };
-        let handed_over = self.deliveries[at].rest.take().unwrap_or_default();
-        self.counters.handed_over += handed_over as u64;
-        self.counters.tasks_listed += 3;
-        self.counters.dead_lettered += u64::from(given_up);
-        self.tell(Event::Split { lease: self.deliveries[at].lease, listed: 3, handed_over, given_up });
-    }
-
-    pub(super) fn admit_later(&mut self, message: u8) {
-        let Some(at) = self.reading(message, |d| d.queue == QueueName::ExportJobs) else { return };
-        let delivery = &mut self.deliveries[at];
-        delivery.reading = false;
-        let (lease, delay) = (delivery.lease, Duration::from_secs(4));
-        if delivery.end.is_none() {
-            self.expected.push(Expect::Return(lease));
-        }
-        self.tell(Event::AdmitLater { lease, delay });
-    }
-
-    pub(super) fn split_fails(&mut self, job: u8) {
-        let Some(at) = self.splitting(job) else { return };
-        self.deliveries[at].rest = None;
-        self.admission_failed(at, "queue download-tasks");
-    }
-
-    pub(super) fn admit_fails(&mut self, message: u8, queue: bool) {
-        let Some(at) = self.reading(message, |_| true) else { return };
-        self.deliveries[at].reading = false;
-        self.admission_failed(at, if queue { "queue export-jobs" } else { "table exports" });
-    }
-
-    pub(super) fn admission_failed(&mut self, at: usize, resource: &str) {
-        let lease = self.deliveries[at].lease;
-        self.sent_back = Some(lease);
-        if self.deliveries[at].end.is_none() {
-            self.expected.push(Expect::Return(lease));
-        }
-        let fault = self.fault(resource);
-        self.tell(Event::AdmitFailed { lease, fault });
-    }
-
-    pub(super) fn admit_panics(&mut self, message: u8) {
-        let Some(at) = self.reading(message, |_| true) else { return };
-        self.deliveries[at].reading = false;
-        let lease = self.deliveries[at].lease;
-        if self.deliveries[at].end.is_none() {
-            self.expected.push(Expect::Return(lease));
-        }
-        self.tell(Event::AdmitPanicked { lease, receive_count: 1 });
-    }
-
-    pub(super) fn failing(&mut self, table: bool) {
-        let (resource, name) =
-            if table { (Resource::Table, "table exports") } else { (Resource::Queues, "queue to send to") };
-        let fault = self.fault(name);
-        self.tell(Event::Failing { resource, fault });
-    }
-
-    pub(super) fn job_lost(&mut self, job: u8) {
-        let Some(at) = self.splitting(job) else { return };
-        self.deliveries[at].rest = None;
-        let lease = self.deliveries[at].lease;
-        self.lose(lease);
-        self.tell(Event::JobLost { lease });
-    }
-
-    pub(super) fn refused(&mut self, message: u8) {
-        let Some(at) = self.reading(message, |_| true) else { return };
-        self.deliveries[at].reading = false;
-        self.counters.dead_lettered += 1;
-        self.tell(Event::Refused { lease: self.deliveries[at].lease });
     }
 
     /// The lease ends: what waits is gone, what runs or is being settled is told to stop.
@@ -355,6 +255,13 @@ impl Around {
             }
         }
         self.tell(Event::Deleted { lease, entry });
+    }
+
+    pub(super) fn failing(&mut self, table: bool) {
+        let (resource, name) =
+            if table { (Resource::Table, "table exports") } else { (Resource::Queues, "queue to send to") };
+        let fault = self.fault(name);
+        self.tell(Event::Failing { resource, fault });
     }
 
     pub(super) fn looked(&mut self, resource: u8, answers: bool) {

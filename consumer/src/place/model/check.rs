@@ -27,6 +27,8 @@ pub(super) enum Expect {
     Return(LeaseId),
     Yield(LeaseId),
     LetGo(WorkerId),
+    /// At once: later, and by itself, a thread is started that ended or could not be started.
+    Hire,
 }
 
 impl Around {
@@ -94,6 +96,9 @@ impl Around {
             Command::Hire => {
                 self.ask(self.missing > 0, "a thread is started that nobody misses");
                 self.missing -= 1;
+                if let Some(at) = self.expected.iter().position(|expected| *expected == Expect::Hire) {
+                    self.expected.swap_remove(at);
+                }
                 self.start_thread();
             }
         }
@@ -250,6 +255,13 @@ impl Around {
         self.ask(self.desk.waiting.len() == waiting, "other tasks wait");
         let slots = self.pool.workers * self.pool.tasks_per_worker;
         self.ask(count(Fate::is_running) <= slots, "more tasks run than there are slots");
+        let live = self.workers.values().filter(|retiring| !**retiring).count();
+        self.ask(self.desk.workers_alive() == live, "other threads are alive");
+        self.ask(self.desk.abandoned() == self.stuck, "other threads are given up");
+        self.ask(
+            self.desk.is_draining() == self.draining,
+            "a drain without a reason, or none in spite of one",
+        );
     }
 
     /// A message of which nothing is left to do is being deleted, and a drain leaves nothing waiting.

@@ -3,6 +3,7 @@
 //! resource fails, or the drain begins; and after each event all that must hold is looked at, and every counter is
 //! kept beside the desk's. A failure is shrunk, and shown as what the desk was told and what it said.
 
+mod admitting;
 mod around;
 mod check;
 mod fates;

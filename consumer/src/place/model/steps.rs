@@ -40,10 +40,12 @@ pub(super) enum Step {
     WorkerDies { worker: u8 },
     /// A worker's runtime does not move.
     WorkerSticks { worker: u8 },
+    /// A worker that was given up moves again, and tells of a task.
+    StuckSpeaks { task: u8, how: Finish },
     /// So many of the next threads cannot be started.
     NoThreads { times: u8 },
-    /// Reading a message panics.
-    AdmitPanics { message: u8 },
+    /// Reading a message panics, or handing over its rest.
+    AdmitPanics { message: u8, splitting: bool },
     /// Work that goes on trying meets a fault of ours.
     Failing { table: bool },
     /// Time passes.
@@ -117,8 +119,9 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         4 => (n(), prop::bool::weighted(0.8)).prop_map(|(resource, answers)| Step::Looked { resource, answers }),
         1 => n().prop_map(|worker| Step::WorkerDies { worker }),
         1 => n().prop_map(|worker| Step::WorkerSticks { worker }),
+        2 => (n(), finish()).prop_map(|(task, how)| Step::StuckSpeaks { task, how }),
         1 => (1_u8..4).prop_map(|times| Step::NoThreads { times }),
-        1 => n().prop_map(|message| Step::AdmitPanics { message }),
+        1 => (n(), any::<bool>()).prop_map(|(message, splitting)| Step::AdmitPanics { message, splitting }),
         1 => any::<bool>().prop_map(|table| Step::Failing { table }),
         4 => (1_u8..30).prop_map(|seconds| Step::Pass { seconds }),
         1 => Just(Step::PassLong),

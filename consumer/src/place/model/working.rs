@@ -86,7 +86,7 @@ impl Around {
         let busy = self.fates.iter().any(|fate| fate.stage == Stage::Running(worker));
         if self.workers.get(&worker) == Some(&true) && !busy {
             self.counters.workers_restarted += 1;
-            self.expected.push(Expect::LetGo(worker));
+            self.expected.extend([Expect::LetGo(worker), Expect::Hire]);
         }
     }
 
@@ -148,18 +148,34 @@ impl Around {
         self.leaving.retain(|leaving| *leaving != id);
     }
 
-    /// With one more than may be given up the desk drains by itself, and nobody is hired any more.
+    /// With one more than may be given up the desk drains by itself, and nobody is hired any more. One that was let
+    /// go before is nobody's concern.
     pub(super) fn worker_sticks(&mut self, worker: u8) {
-        let Some(id) = pick(worker, self.workers.len()).and_then(|at| self.workers.keys().nth(at).copied())
-        else {
-            return;
+        let Some(at) = pick(worker, self.workers.len() + self.leaving.len()) else { return };
+        let Some(id) = self.workers.keys().nth(at).copied() else {
+            let id = self.leaving[at - self.workers.len()];
+            return self.tell_in_vain(Event::WorkerStuck { worker: id });
         };
         self.stuck += 1;
         if self.stuck > MAX_ABANDONED {
             self.expect_drain();
+        } else {
+            self.expected.push(Expect::Hire);
         }
+        let on_it = self.fates.iter().filter(|fate| fate.stage == Stage::Running(id));
+        self.left_behind.extend(on_it.map(Fate::no));
         self.end_with_its_tasks(id, Finish::Stuck);
         self.tell(Event::WorkerStuck { worker: id });
+    }
+
+    /// Its task is settled, or was lost: whatever it says now, nothing comes of it, and nothing counts.
+    pub(super) fn stuck_speaks(&mut self, task: u8, how: Finish) {
+        let Some(at) = pick(task, self.left_behind.len()) else { return };
+        let no = self.left_behind.swap_remove(at);
+        let counters = self.counters.clone();
+        let result = self.result(how);
+        self.counters = counters;
+        self.tell_in_vain(Event::Finished { no, result });
     }
 
     fn end_with_its_tasks(&mut self, id: WorkerId, how: Finish) {
