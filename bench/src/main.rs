@@ -22,10 +22,6 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-/// The bare loop has what the consumer has.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Measures exportpool beside a bare SDK loop, a Node stack and Spring Cloud AWS.
 #[derive(Parser)]
 #[command(name = "exportpool-bench", version, about, arg_required_else_help = true, max_term_width = 100)]
