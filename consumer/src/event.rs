@@ -60,6 +60,14 @@ pub enum WorkResult {
     Stuck,
 }
 
+impl WorkResult {
+    /// The task was stopped by us, or by a fault of ours: its attempt does not count.
+    #[must_use]
+    pub const fn costs_no_attempt(&self) -> bool {
+        matches!(self, Self::Cancelled { .. } | Self::Faulted { fault: TaskFault::Ours(_), .. })
+    }
+}
+
 /// Why a worker thread is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
@@ -294,8 +302,8 @@ pub enum Command {
         /// What the worker made of it.
         result: WorkResult,
     },
-    /// Take back the attempt of a task that was cancelled because its lease was lost; the next delivery has the
-    /// task.
+    /// Take back the attempt of a task of a lost lease that was cancelled, or met a fault of ours; the next delivery
+    /// has the task.
     GiveBack(Task),
     /// Send a waiting task of a job to `download-tasks`.
     HandOver(Task),

@@ -118,24 +118,28 @@ impl Desk {
         let Some(Running { task, worker, queue, since }) = self.running.remove(&no) else { return };
         self.leave_slot(worker, matches!(result, WorkResult::Panicked));
         self.tally.finished(queue, &result, now.duration_since(since));
+        self.fault_of_ours(&result);
         match self.messages.get_mut(&task.lease) {
             Some(message) => message.unstored -= 1,
             // The lease is lost: what is stored is recorded all the same, anything else is the next delivery's.
             None if !matches!(result, WorkResult::Stored { .. }) => {
-                if let WorkResult::Cancelled { .. } = result {
+                if result.costs_no_attempt() {
                     self.out.push(Command::GiveBack(task));
                 }
                 return self.tally.settled(queue, &Settlement::Fenced);
             }
             None => {}
         }
-        if let WorkResult::Faulted { fault: TaskFault::Ours(fault), .. } = &result {
+        self.settling.insert(no, (task.lease, queue));
+        self.out.push(Command::Settle { task, result });
+    }
+
+    fn fault_of_ours(&mut self, result: &WorkResult) {
+        if let WorkResult::Faulted { fault: TaskFault::Ours(fault), .. } = result {
             let resource =
                 if fault.resource.starts_with("table") { Resource::Table } else { Resource::Bucket };
             self.ours(resource, fault.clone());
         }
-        self.settling.insert(no, (task.lease, queue));
-        self.out.push(Command::Settle { task, result });
     }
 
     /// A worker on which a task panicked takes no more; when its siblings are through, it is replaced.

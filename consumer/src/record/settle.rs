@@ -23,6 +23,9 @@ use crate::{
 /// Between two tries to send a message.
 const RETRY_SEND: Duration = Duration::from_secs(1);
 
+/// A task that is cancelled while its attempt is given back waits so long for that.
+const GIVE_BACK_AT_THE_END: Duration = Duration::from_secs(2);
+
 /// The record thread's means.
 pub(crate) struct Settler<L> {
     pub(crate) committer: Committer<L>,
@@ -197,9 +200,14 @@ impl<L: Ledger + 'static> Settler<L> {
     ) -> Settled {
         let attempts = claimed.map_or(0, |claimed| claimed.attempts.saturating_sub(1));
         if claimed.is_some() || may_stand {
+            let too_late = async {
+                cancel.cancelled().await;
+                time::sleep(GIVE_BACK_AT_THE_END).await;
+            };
             tokio::select! {
+                biased;
                 () = self.give_back(task) => {}
-                () = cancel.cancelled() => {}
+                () = too_late => {}
             }
         }
         if task.carrier == Carrier::Message {

@@ -68,12 +68,8 @@ impl Around {
         } else {
             self.fates[at].stage = Stage::Ended;
             self.queue(queue).settled.fenced += 1;
-            if matches!(how, Finish::Cancelled { .. }) {
+            if matches!(how, Finish::Cancelled { .. } | Finish::Ours { .. }) {
                 self.expected.push(Expect::GiveBack(no));
-            }
-            if matches!(how, Finish::Ours { .. }) {
-                // Somebody else's now: not counted, nobody looks.
-                *self.counters.aws_errors.entry(AwsKind::Denied.reason().into()).or_default() -= 1;
             }
         }
         if let Some(retiring) = self.workers.get_mut(&worker) {

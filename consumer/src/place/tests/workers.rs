@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::{Scene, claimed, deleted, done, no, returned, started, stored};
 use crate::{
     config::Pool,
-    event::{Cause, Command, Event, Settlement, WorkResult, WorkerId},
-    fail::{Reason, TaskFault},
+    event::{Cause, Command, Event, Resource, Settlement, WorkResult, WorkerId},
+    fail::{AwsFault, AwsKind, Reason, TaskFault},
     message::QueueName,
     ports::Entry,
 };
@@ -64,6 +64,19 @@ fn the_siblings_of_a_stuck_task_end_their_jobs_message() {
     assert!(deleted(&scene.settle(no(lease, stuck), Settlement::Resent(Duration::from_secs(1)))).is_empty());
     scene.finish(no(lease, 1 - stuck), stored());
     assert_eq!(deleted(&scene.settle(no(lease, 1 - stuck), done())), [lease]);
+}
+
+#[test]
+fn a_fault_of_ours_on_a_lost_lease_costs_no_attempt_and_holds_the_intake() {
+    let mut scene = Scene::open();
+    let (lease, task) = scene.task_message();
+    scene.tell(Event::Extended { sent: scene.now, entries: vec![(lease, Entry::Gone)] });
+    let denied = AwsFault { kind: AwsKind::Denied, resource: "bucket exports".into(), detail: "403".into() };
+    let result = WorkResult::Faulted { claimed: Some(claimed()), fault: TaskFault::Ours(denied) };
+    let commands = scene.finish(task, result);
+    assert!(commands.iter().any(|c| matches!(c, Command::GiveBack(of) if of.no == task)), "{commands:?}");
+    assert!(commands.iter().any(|c| matches!(c, Command::Look(Resource::Bucket, _))), "{commands:?}");
+    assert_eq!(scene.desk.unavailable().as_deref(), Some("bucket exports: 403"));
 }
 
 #[test]
