@@ -226,12 +226,7 @@ pub enum Event {
     /// A worker thread could not be started.
     NotHired,
     /// A fault of ours, met by work that goes on trying.
-    Failing {
-        /// What failed.
-        resource: Resource,
-        /// How.
-        fault: AwsFault,
-    },
+    Failing(AwsFault),
     /// A task is settled.
     Settled {
         /// The task.

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     event::Event,
-    fail::{AwsFault, AwsKind, Reason, dead_letter},
+    fail::{AwsFault, AwsKind, AwsResource, Reason, dead_letter},
     kill::{self, Point},
     message::{Carrier, LeaseId, QueueName, Received, Task, TaskNo},
     poll::{Link, SendFault},
@@ -185,7 +185,7 @@ impl<L: Ledger + 'static, F: Source + 'static> Desk<L, F> {
         self.link.send(to, message).await.map_err(|fault| match fault {
             SendFault::Aws(fault) => fault,
             SendFault::Refused(detail) => {
-                AwsFault { kind: AwsKind::Rejected, resource: "queue".into(), detail }
+                AwsFault { kind: AwsKind::Rejected, resource: AwsResource::outbox(to), detail }
             }
         })
     }

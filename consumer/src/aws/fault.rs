@@ -8,12 +8,12 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::fail::{AwsFault, AwsKind};
+use crate::fail::{AwsFault, AwsKind, AwsResource};
 
 const MAX_DETAIL_CHARS: usize = 200;
 
 /// Reads an error of a request to `resource`.
-pub fn of<E>(resource: &str, error: &SdkError<E, HttpResponse>) -> AwsFault
+pub fn of<E>(resource: AwsResource, error: &SdkError<E, HttpResponse>) -> AwsFault
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
@@ -28,7 +28,7 @@ where
         SdkError::DispatchFailure(failure) if failure.is_other() => (AwsKind::Denied, innermost(error)),
         _ => (AwsKind::Unreachable, innermost(error)),
     };
-    AwsFault { kind, resource: resource.to_owned(), detail }
+    AwsFault { kind, resource, detail }
 }
 
 /// The code of a service's answer, when it is one.

@@ -13,7 +13,7 @@ use exportpool_contract::ObjectKey;
 
 use super::fault;
 use crate::{
-    fail::{AwsFault, AwsKind},
+    fail::{AwsFault, AwsKind, AwsResource},
     ports::{Head, ObjectStore, Part, Place, StoreFault},
 };
 
@@ -35,15 +35,15 @@ impl S3Bucket {
         Self { client, bucket }
     }
 
-    fn resource(&self) -> String {
-        format!("bucket {}", self.bucket)
+    fn resource(&self) -> AwsResource {
+        AwsResource::Bucket(self.bucket.clone())
     }
 
     fn fault<E>(&self, error: &SdkError<E, HttpResponse>) -> AwsFault
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        fault::of(&self.resource(), error)
+        fault::of(self.resource(), error)
     }
 
     /// 412, and 404 of an object that was to be replaced: something else stands there. 409 and an upload that is gone: a

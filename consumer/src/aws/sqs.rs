@@ -18,7 +18,7 @@ use super::{
     queue_facts::{Facts, sibling},
 };
 use crate::{
-    fail::{AwsFault, AwsKind},
+    fail::{AwsFault, AwsKind, AwsResource},
     message::{Attributes, Other, QueueName, Receipt, Received},
     observe::http::unix_millis,
     ports::{Entry, Outbox, Outgoing, Queue, QueueFacts},
@@ -56,7 +56,7 @@ impl SqsQueues {
     }
 
     /// All of a queue's attributes: asked for by name, `FifoQueue` is an error on a queue that is none.
-    async fn attributes(&self, url: &str, resource: &str) -> Result<Facts, AwsFault> {
+    async fn attributes(&self, url: &str, resource: AwsResource) -> Result<Facts, AwsFault> {
         let request = self.client.get_queue_attributes().queue_url(url);
         let answer = request.attribute_names(QueueAttributeName::All).send().await;
         Ok(Facts(answer.map_err(|error| fault::of(resource, &error))?.attributes.unwrap_or_default()))
@@ -65,19 +65,18 @@ impl SqsQueues {
     /// From the redrive policy, unless it was given. Remembered once it is known.
     async fn dead_letter_url(&self, of: QueueName) -> Result<&str, AwsFault> {
         let found = self.dead_letters[of as usize].get_or_try_init(async || {
-            let facts = self.attributes(self.url(of), &resource(of)).await?;
+            let resource = AwsResource::Outbox(of.as_str().to_owned());
+            let facts = self.attributes(self.url(of), resource).await?;
             let arn = facts.redrive_policy().and_then(|policy| policy.dead_letter_target_arn);
             arn.and_then(|arn| sibling(self.url(of), &arn)).ok_or_else(|| no_dead_letters(of))
         });
         found.await.map(String::as_str)
     }
 
-    async fn outbox(&self, to: Outbox) -> Result<(&str, String), AwsFault> {
+    async fn outbox(&self, to: Outbox) -> Result<(&str, AwsResource), AwsFault> {
         match to {
-            Outbox::ExportJobs => Ok((self.url(QueueName::ExportJobs), resource(QueueName::ExportJobs))),
-            Outbox::DownloadTasks => {
-                Ok((self.url(QueueName::DownloadTasks), resource(QueueName::DownloadTasks)))
-            }
+            Outbox::ExportJobs => Ok((self.url(QueueName::ExportJobs), AwsResource::outbox(to))),
+            Outbox::DownloadTasks => Ok((self.url(QueueName::DownloadTasks), AwsResource::outbox(to))),
             Outbox::DeadLetters(of) => {
                 let url = self.dead_letter_url(of).await?;
                 Ok((url, dead_letter_resource(of, url)))
@@ -90,7 +89,7 @@ impl SqsQueues {
         let region = self.client.config().region().map(ToString::to_string).unwrap_or_default();
         let wrong = facts.wrong(&region);
         wrong.map_or(Ok(()), |detail| {
-            Err(AwsFault { kind: AwsKind::Rejected, resource: resource(queue), detail })
+            Err(AwsFault { kind: AwsKind::Rejected, resource: AwsResource::queue(queue), detail })
         })
     }
 
@@ -104,7 +103,7 @@ impl SqsQueues {
                     .into();
             return Err(AwsFault { kind: AwsKind::Rejected, resource, detail });
         }
-        match self.attributes(url, &resource).await {
+        match self.attributes(url, resource).await {
             // To send to it is all we need; whether we may shows when we do.
             Err(fault) if fault.kind == AwsKind::Denied => {
                 tracing::warn!(%fault, "a dead-letter queue cannot be looked at: allow sqs:GetQueueAttributes on it");
@@ -119,17 +118,17 @@ fn no_dead_letters(of: QueueName) -> AwsFault {
     let detail = "it has no dead-letter queue: set its RedrivePolicy, or SQS_EXPORT_JOBS_DLQ_URL and \
                   SQS_DOWNLOAD_TASKS_DLQ_URL"
         .into();
-    AwsFault { kind: AwsKind::Missing, resource: resource(of), detail }
+    AwsFault { kind: AwsKind::Missing, resource: AwsResource::Outbox(of.as_str().to_owned()), detail }
 }
 
-fn dead_letter_resource(of: QueueName, url: &str) -> String {
+fn dead_letter_resource(of: QueueName, url: &str) -> AwsResource {
     let name = url.rsplit('/').next().unwrap_or(url);
-    format!("queue {name} (dead letters of {})", of.as_str())
+    AwsResource::Outbox(format!("{name} (dead letters of {})", of.as_str()))
 }
 
 impl Queue for SqsQueues {
     async fn look(&self, queue: QueueName) -> Result<QueueFacts, AwsFault> {
-        let facts = self.attributes(self.url(queue), &resource(queue)).await?;
+        let facts = self.attributes(self.url(queue), AwsResource::queue(queue)).await?;
         self.check(queue, &facts)?;
         self.look_at_dead_letters(queue).await?;
         let policy = facts.redrive_policy();
@@ -146,7 +145,7 @@ impl Queue for SqsQueues {
             .message_attribute_names("All")
             .send()
             .await
-            .map_err(|error| fault::of(&resource(queue), &error))?;
+            .map_err(|error| fault::of(AwsResource::queue(queue), &error))?;
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(received).collect())
     }
 
@@ -162,10 +161,12 @@ impl Queue for SqsQueues {
                 .visibility_timeout(whole(visibility.as_secs().min(MAX_VISIBILITY_SECONDS)))
                 .build()
         });
-        let entries = entries.collect::<Result<Vec<_>, _>>().map_err(|error| rejected(queue, &error))?;
+        let entries = entries
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| rejected(AwsResource::queue(queue), &error))?;
         let request = self.client.change_message_visibility_batch().queue_url(self.url(queue));
         let answer = request.set_entries(Some(entries)).send().await;
-        let answer = answer.map_err(|error| fault::of(&resource(queue), &error))?;
+        let answer = answer.map_err(|error| fault::of(AwsResource::queue(queue), &error))?;
         Ok(by_index(changes.len(), answer.failed, unsettled))
     }
 
@@ -176,10 +177,12 @@ impl Queue for SqsQueues {
                 .receipt_handle(&*receipt.0)
                 .build()
         });
-        let entries = entries.collect::<Result<Vec<_>, _>>().map_err(|error| rejected(queue, &error))?;
+        let entries = entries
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| rejected(AwsResource::queue(queue), &error))?;
         let request = self.client.delete_message_batch().queue_url(self.url(queue));
         let answer = request.set_entries(Some(entries)).send().await;
-        let answer = answer.map_err(|error| fault::of(&resource(queue), &error))?;
+        let answer = answer.map_err(|error| fault::of(AwsResource::queue(queue), &error))?;
         Ok(by_index(receipts.len(), answer.failed, unsettled))
     }
 
@@ -187,19 +190,15 @@ impl Queue for SqsQueues {
         let (url, resource) = self.outbox(to).await?;
         let entries = messages.iter().enumerate().map(|(index, message)| entry(index, message));
         let entries = entries.collect::<Result<Vec<_>, _>>();
-        let entries = entries.map_err(|error| rejected(QueueName::DownloadTasks, &error))?;
+        let entries = entries.map_err(|error| rejected(resource.clone(), &error))?;
         let answer = self.client.send_message_batch().queue_url(url).set_entries(Some(entries)).send().await;
-        let answer = answer.map_err(|error| fault::of(&resource, &error))?;
+        let answer = answer.map_err(|error| fault::of(resource, &error))?;
         Ok(by_index(messages.len(), answer.failed, unsent))
     }
 }
 
-fn resource(queue: QueueName) -> String {
-    format!("queue {}", queue.as_str())
-}
-
-fn rejected(queue: QueueName, error: &dyn std::error::Error) -> AwsFault {
-    AwsFault { kind: AwsKind::Rejected, resource: resource(queue), detail: error.to_string() }
+fn rejected(resource: AwsResource, error: &dyn std::error::Error) -> AwsFault {
+    AwsFault { kind: AwsKind::Rejected, resource, detail: error.to_string() }
 }
 
 fn entry(

@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::{event::Resource, fail::AwsFault};
+use crate::{
+    event::Resource,
+    fail::{AwsFault, AwsResource},
+};
 
 /// A resource that answers, and fails what is tried, is looked at after a pause: this long, doubling.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -41,7 +44,8 @@ impl Default for Breaker {
 
 impl Breaker {
     /// A fault of ours. Answers after what pause the resource is to be looked at; `None` if somebody looks already.
-    pub fn trip(&mut self, resource: Resource, fault: AwsFault) -> Option<Duration> {
+    pub fn trip(&mut self, fault: AwsFault) -> Option<Duration> {
+        let resource = fault.resource.needed();
         if self.allowance() == Allowance::One {
             self.failed += 1;
             self.last = Some(fault.clone());
@@ -83,9 +87,9 @@ impl Breaker {
         self.last = None;
     }
 
-    /// A queue was asked for messages, and answered: what failed there is mended.
+    /// A queue was asked for messages, and answered: receiving is mended. Of sending that says nothing.
     pub fn queue_answered(&mut self) {
-        self.last.take_if(|fault| fault.resource.starts_with("queue"));
+        self.last.take_if(|fault| matches!(fault.resource, AwsResource::Queue(_)));
     }
 
     /// What may be taken on.
@@ -114,10 +118,14 @@ impl Breaker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fail::AwsKind;
+    use crate::{fail::AwsKind, message::QueueName, ports::Outbox};
 
     fn fault() -> AwsFault {
-        AwsFault { kind: AwsKind::Missing, resource: "bucket exports".into(), detail: "NoSuchBucket".into() }
+        AwsFault {
+            kind: AwsKind::Missing,
+            resource: AwsResource::Bucket("exports".into()),
+            detail: "NoSuchBucket".into(),
+        }
     }
 
     #[test]
@@ -134,8 +142,8 @@ mod tests {
     fn one_message_tries_before_all_may_pass() {
         let mut breaker = Breaker::default();
         Resource::ALL.into_iter().for_each(|resource| breaker.reachable(resource));
-        assert_eq!(breaker.trip(Resource::Bucket, fault()), Some(Duration::ZERO), "to be looked at");
-        assert_eq!(breaker.trip(Resource::Bucket, fault()), None, "once");
+        assert_eq!(breaker.trip(fault()), Some(Duration::ZERO), "to be looked at");
+        assert_eq!(breaker.trip(fault()), None, "once");
         assert_eq!(breaker.unavailable().as_deref(), Some("bucket exports: NoSuchBucket"));
         breaker.succeeded();
         assert_eq!(breaker.allowance(), Allowance::Nothing, "an older success does not close it");
@@ -149,30 +157,42 @@ mod tests {
     fn a_resource_that_answers_and_fails_what_is_tried_stays_unavailable_until_a_try_succeeds() {
         let mut breaker = Breaker::default();
         Resource::ALL.into_iter().for_each(|resource| breaker.reachable(resource));
-        breaker.trip(Resource::Bucket, fault());
+        breaker.trip(fault());
         breaker.reachable(Resource::Bucket);
         assert_eq!(breaker.unavailable(), None, "one fault may be a chance");
-        breaker.trip(Resource::Bucket, fault());
+        breaker.trip(fault());
         breaker.reachable(Resource::Bucket);
         assert_eq!(breaker.unavailable().as_deref(), Some("bucket exports: NoSuchBucket"));
         breaker.succeeded();
         assert_eq!(breaker.unavailable(), None);
     }
 
+    /// Fails a try, and is asked for messages after that: what is unavailable then?
+    fn after_a_receive(breaker: &mut Breaker, resource: &AwsResource) -> Option<String> {
+        for _ in 0..2 {
+            breaker.trip(AwsFault { resource: resource.clone(), ..fault() });
+            breaker.reachable(resource.needed());
+        }
+        breaker.queue_answered();
+        breaker.unavailable()
+    }
+
+    #[test]
+    fn a_receive_that_answers_mends_receiving_and_not_sending() {
+        let mut breaker = Breaker::default();
+        Resource::ALL.into_iter().for_each(|resource| breaker.reachable(resource));
+        assert_eq!(after_a_receive(&mut breaker, &AwsResource::queue(QueueName::ExportJobs)), None);
+        let letters = AwsResource::outbox(Outbox::DeadLetters(QueueName::ExportJobs));
+        let told = after_a_receive(&mut breaker, &letters);
+        assert_eq!(told.as_deref(), Some("queue of dead letters of export-jobs: NoSuchBucket"));
+    }
+
     #[test]
     fn what_failed_a_try_is_told_until_one_succeeds_or_nothing_is_left_to_try() {
         let mut breaker = Breaker::default();
         Resource::ALL.into_iter().for_each(|resource| breaker.reachable(resource));
-        let mut fail = |resource, name: &str| {
-            for _ in 0..2 {
-                breaker.trip(resource, AwsFault { resource: name.into(), ..fault() });
-                breaker.reachable(resource);
-            }
-            breaker.queue_answered();
-            breaker.unavailable()
-        };
-        assert_eq!(fail(Resource::Queues, "queue export-jobs"), None, "it answers");
-        assert_eq!(fail(Resource::Bucket, "bucket exports").as_deref(), Some("bucket exports: NoSuchBucket"));
+        let told = after_a_receive(&mut breaker, &fault().resource);
+        assert_eq!(told.as_deref(), Some("bucket exports: NoSuchBucket"));
         breaker.nothing_to_try();
         assert_eq!((breaker.unavailable(), breaker.allowance()), (None, Allowance::One));
     }
@@ -183,13 +203,13 @@ mod tests {
         Resource::ALL.into_iter().for_each(|resource| breaker.reachable(resource));
         let pauses: Vec<_> = (0..7)
             .map(|_| {
-                let pause = breaker.trip(Resource::Bucket, fault());
+                let pause = breaker.trip(fault());
                 breaker.reachable(Resource::Bucket);
                 pause.unwrap().as_millis()
             })
             .collect();
         assert_eq!(pauses, [0, 250, 500, 1_000, 2_000, 4_000, 5_000]);
         breaker.succeeded();
-        assert_eq!(breaker.trip(Resource::Bucket, fault()), Some(Duration::ZERO));
+        assert_eq!(breaker.trip(fault()), Some(Duration::ZERO));
     }
 }

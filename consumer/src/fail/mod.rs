@@ -3,8 +3,11 @@
 pub mod breaker;
 pub mod dead_letter;
 pub(crate) mod look;
+mod resource;
 
 use std::time::Duration;
+
+pub use resource::AwsResource;
 
 /// A fault of AWS or of our access to it. Ours: it never costs a message an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -12,8 +15,8 @@ use std::time::Duration;
 pub struct AwsFault {
     /// What kind.
     pub kind: AwsKind,
-    /// What was asked, such as `bucket exports`.
-    pub resource: String,
+    /// What was asked.
+    pub resource: AwsResource,
     /// What it answered, without bodies.
     pub detail: String,
 }
@@ -314,7 +317,11 @@ mod tests {
         let found: Vec<_> = Reason::ALL.iter().map(|r| (r.as_str(), r.whose(), r.may_pass())).collect();
         assert_eq!(found, table);
         for kind in AwsKind::ALL {
-            let fault = TaskFault::Ours(AwsFault { kind, resource: "bucket".into(), detail: String::new() });
+            let fault = TaskFault::Ours(AwsFault {
+                kind,
+                resource: AwsResource::Bucket("exports".into()),
+                detail: String::new(),
+            });
             assert_eq!(fault.whose(), Some(Ours), "{}", kind.reason());
         }
         assert_eq!(TaskFault::Fenced.whose(), None);

@@ -88,7 +88,7 @@ mod tests {
     use crate::{
         config::Pool,
         event::{Event, Resource},
-        fail::{AwsFault, AwsKind, Reason},
+        fail::{AwsFault, AwsKind, AwsResource, Reason},
         place::desk::Rules,
     };
 
@@ -98,8 +98,11 @@ mod tests {
         let pool = Pool { workers: 1, tasks_per_worker: 1, max_jobs: 1, max_waiting: 1 };
         let mut desk = Desk::new(Rules { pool, visibility: std::time::Duration::from_secs(60) });
         for resource in Resource::ALL {
-            let fault =
-                AwsFault { kind: AwsKind::Failed, resource: "r".repeat(900), detail: "é".repeat(900) };
+            let fault = AwsFault {
+                kind: AwsKind::Failed,
+                resource: AwsResource::Queue("r".repeat(900)),
+                detail: "é".repeat(900),
+            };
             desk.handle(Event::Unreachable { resource, fault }, Instant::now());
         }
         let most = |words: &[&str]| words.iter().map(|word| ((*word).to_owned(), u64::MAX)).collect();

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::{
-    event::Resource,
     fail::{AwsFault, breaker::Allowance},
     message::{LeaseId, Task},
     place::desk::Desk,
@@ -62,9 +61,8 @@ impl Desk {
     }
 
     pub(super) fn admit_failed(&mut self, lease: LeaseId, fault: AwsFault) {
-        let resource = if fault.resource.starts_with("queue") { Resource::Queues } else { Resource::Table };
         self.waiting.remove(lease);
         self.give_back(lease, crate::fail::fault_delay(fastrand::f64()));
-        self.ours(resource, fault);
+        self.ours(fault);
     }
 }

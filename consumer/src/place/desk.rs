@@ -145,7 +145,7 @@ impl Desk {
             Event::WorkerGone { worker } => self.worker_gone(worker, now),
             Event::WorkerStuck { worker } => self.worker_stuck(worker, now),
             Event::NotHired => self.hiring.failed(now),
-            Event::Failing { resource, fault } => self.ours(resource, fault),
+            Event::Failing(fault) => self.ours(fault),
             Event::Settled { no, settlement, fault } => self.settled(no, &settlement, fault, now),
             Event::Extended { sent, entries } => self.extended(sent, entries),
             Event::Deleted { lease, entry } => self.deleted(lease, &entry),
@@ -210,13 +210,14 @@ impl Desk {
         polls.asked -= asked;
         polls.hot = false;
         self.tally.queue(queue).failed_receives += 1;
-        self.ours(Resource::Queues, fault);
+        self.ours(fault);
     }
 
     /// A fault of our own: no new work, and what has not started goes back.
-    pub(super) fn ours(&mut self, resource: Resource, fault: AwsFault) {
+    pub(super) fn ours(&mut self, fault: AwsFault) {
         self.tally.aws_error(&fault);
-        if let Some(after) = self.breaker.trip(resource, fault) {
+        let resource = fault.resource.needed();
+        if let Some(after) = self.breaker.trip(fault) {
             self.out.push(Command::Look(resource, after));
         }
         self.return_unstarted(|| crate::fail::fault_delay(fastrand::f64()));
@@ -255,7 +256,7 @@ impl Desk {
             self.tally.put_off(now + *delay, now);
         }
         match fault {
-            Some(fault) => self.ours(Resource::Table, fault),
+            Some(fault) => self.ours(fault),
             None if settlement.came_through() => self.breaker.succeeded(),
             None => {}
         }

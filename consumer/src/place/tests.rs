@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::Pool,
     event::{Command, Event, Receive, Resource, Settlement, WorkResult, WorkerId},
-    fail::{AwsFault, AwsKind, Reason, TaskFault},
+    fail::{AwsFault, AwsKind, AwsResource, Reason, TaskFault},
     message::{Carrier, LeaseId, QueueName, Received, Stored, Task, TaskNo},
     ports::{Claimed, Entry},
 };
@@ -126,7 +126,11 @@ fn no(lease: LeaseId, n: u64) -> TaskNo {
 }
 
 fn missing_bucket() -> AwsFault {
-    AwsFault { kind: AwsKind::Missing, resource: "bucket exports".into(), detail: "NoSuchBucket".into() }
+    AwsFault {
+        kind: AwsKind::Missing,
+        resource: AwsResource::Bucket("exports".into()),
+        detail: "NoSuchBucket".into(),
+    }
 }
 
 fn started(commands: &[Command]) -> Vec<TaskNo> {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    event::{Cause, Command, Resource, Settlement, WorkResult, WorkerId},
+    event::{Cause, Command, Settlement, WorkResult, WorkerId},
     fail::{TaskFault, breaker::Allowance},
     message::{QueueName, Task, TaskNo},
     place::desk::Desk,
@@ -136,9 +136,7 @@ impl Desk {
 
     fn fault_of_ours(&mut self, result: &WorkResult) {
         if let WorkResult::Faulted { fault: TaskFault::Ours(fault), .. } = result {
-            let resource =
-                if fault.resource.starts_with("table") { Resource::Table } else { Resource::Bucket };
-            self.ours(resource, fault.clone());
+            self.ours(fault.clone());
         }
     }
 

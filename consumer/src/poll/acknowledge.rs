@@ -8,7 +8,7 @@ use tokio::{sync::mpsc, time};
 use super::{batch::batching, each, now};
 use crate::{
     event::Event,
-    fail::{AwsFault, AwsKind},
+    fail::{AwsFault, AwsKind, AwsResource},
     kill::{self, Point},
     message::{LeaseId, QueueName, Receipt},
     ports::{Entry, Queue},
@@ -110,5 +110,5 @@ pub(super) async fn delete<Q: Queue + 'static>(
 
 fn timed_out(queue: QueueName) -> AwsFault {
     let detail = format!("no answer within {EXTEND_TIMEOUT:?}");
-    AwsFault { kind: AwsKind::Unreachable, resource: format!("queue {}", queue.as_str()), detail }
+    AwsFault { kind: AwsKind::Unreachable, resource: AwsResource::queue(queue), detail }
 }

@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{SendFault, batch::batching, each};
 use crate::{
-    fail::{AwsFault, AwsKind},
+    fail::{AwsFault, AwsKind, AwsResource},
     ports::{Entry, Outbox, Outgoing, Queue},
 };
 
@@ -53,18 +53,12 @@ async fn send_part<Q: Queue>(queue: &Q, to: Outbox, part: Vec<Send>) {
             Entry::Accepted => Ok(()),
             Entry::Refused(why) => Err(SendFault::Refused(why)),
             Entry::Gone => Err(SendFault::Refused("the queue does not exist".into())),
-            Entry::Failed(detail) => {
-                Err(SendFault::Aws(AwsFault { kind: AwsKind::Failed, resource: resource(to), detail }))
-            }
+            Entry::Failed(detail) => Err(SendFault::Aws(AwsFault {
+                kind: AwsKind::Failed,
+                resource: AwsResource::outbox(to),
+                detail,
+            })),
         });
-    }
-}
-
-fn resource(to: Outbox) -> String {
-    match to {
-        Outbox::ExportJobs => "queue export-jobs".into(),
-        Outbox::DownloadTasks => "queue download-tasks".into(),
-        Outbox::DeadLetters(of) => format!("queue of dead letters of {}", of.as_str()),
     }
 }
 

@@ -12,7 +12,7 @@ use exportpool_contract::JobId;
 use tokio::{sync::oneshot, time};
 
 use crate::{
-    fail::{AwsFault, AwsKind},
+    fail::{AwsFault, AwsKind, AwsResource},
     kill::{self, Point},
     ports::{Ledger, Recorded, Settling},
 };
@@ -54,7 +54,7 @@ impl<L: Ledger + 'static> Committer<L> {
         }
         answered.await.unwrap_or_else(|_| {
             let detail = "the committer ended".into();
-            Err(AwsFault { kind: AwsKind::Failed, resource: "table".into(), detail })
+            Err(AwsFault { kind: AwsKind::Failed, resource: AwsResource::Table(String::new()), detail })
         })
     }
 

@@ -14,7 +14,7 @@ use tokio::{sync::oneshot, task::LocalSet};
 
 use super::commit::Committer;
 use crate::{
-    fail::{AwsFault, AwsKind},
+    fail::{AwsFault, AwsKind, AwsResource},
     message::Stored,
     ports::{Claim, ClaimAsk, Claimed, Cursor, Ending, JobClaim, JobOpening, Ledger, Recorded, Settling},
 };
@@ -60,7 +60,7 @@ impl Gated {
 }
 
 fn fault(kind: AwsKind) -> AwsFault {
-    AwsFault { kind, resource: "table exports".into(), detail: "injected".into() }
+    AwsFault { kind, resource: AwsResource::Table("exports".into()), detail: "injected".into() }
 }
 
 fn answer<T>(way: Way, act: impl FnOnce() -> T) -> Result<T, AwsFault> {

@@ -11,7 +11,7 @@ use super::{
     commit::{Committer, patiently},
 };
 use crate::{
-    event::{Event, Resource, Settlement, WorkResult},
+    event::{Event, Settlement, WorkResult},
     fail::{AwsFault, AwsKind, Reason, TaskFault, dead_letter, fault_delay, retry_delay},
     kill::{self, Point},
     message::{Carrier, QueueName, Stored, Task},
@@ -243,7 +243,7 @@ impl<L: Ledger + 'static> Settler<L> {
                 }
                 Err(SendFault::Aws(fault)) => {
                     tracing::warn!(?to, %fault, "a message is not sent yet");
-                    let _ = self.events.send(Event::Failing { resource: Resource::Queues, fault });
+                    let _ = self.events.send(Event::Failing(fault));
                 }
             }
             tokio::select! {

@@ -18,7 +18,7 @@ use tokio::time;
 
 use crate::{
     event::WorkerId,
-    fail::{AwsFault, AwsKind},
+    fail::{AwsFault, AwsKind, AwsResource},
     ports::{Head, ObjectStore, Part, Place, StoreFault},
 };
 
@@ -112,7 +112,11 @@ impl<S> Watched<S> {
     fn check(&self) -> Result<(), AwsFault> {
         if self.pulse.is_revoked() {
             let detail = "this worker was given up as stuck: another has its task".into();
-            return Err(AwsFault { kind: AwsKind::Rejected, resource: "worker".into(), detail });
+            return Err(AwsFault {
+                kind: AwsKind::Rejected,
+                resource: AwsResource::Bucket(String::new()),
+                detail,
+            });
         }
         Ok(())
     }

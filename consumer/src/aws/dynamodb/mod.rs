@@ -26,7 +26,7 @@ use exportpool_contract::{
 
 use super::fault;
 use crate::{
-    fail::{AwsFault, AwsKind},
+    fail::{AwsFault, AwsKind, AwsResource},
     observe::http::unix_millis,
     ports::{Claim, ClaimAsk, Cursor, JobClaim, JobOpening, Ledger, Recorded, Settling},
 };
@@ -77,15 +77,15 @@ impl DynamoLedger {
         Self { client, table, instance, ttl, known }
     }
 
-    fn resource(&self) -> String {
-        format!("table {}", self.table)
+    fn resource(&self) -> AwsResource {
+        AwsResource::Table(self.table.clone())
     }
 
     fn fault<E>(&self, error: &SdkError<E, HttpResponse>) -> AwsFault
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        fault::of(&self.resource(), error)
+        fault::of(self.resource(), error)
     }
 
     fn odd(&self, detail: &str) -> AwsFault {

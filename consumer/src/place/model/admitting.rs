@@ -5,12 +5,14 @@ use std::time::Duration;
 use super::{
     around::{Around, pick_of},
     check::Expect,
-    fates::{Delivery, Fate, Stage},
+    fates::{self, Delivery, Fate, Stage},
 };
 use crate::{
     event::Event,
+    fail::AwsResource,
     message::{Carrier, QueueName, Task},
     place::fixture,
+    ports::Outbox,
 };
 
 impl Around {
@@ -77,16 +79,17 @@ impl Around {
     pub(super) fn split_fails(&mut self, job: u8) {
         let Some(at) = self.splitting(job) else { return };
         self.deliveries[at].rest = None;
-        self.admission_failed(at, "queue download-tasks");
+        self.admission_failed(at, AwsResource::outbox(Outbox::DownloadTasks));
     }
 
     pub(super) fn admit_fails(&mut self, message: u8, queue: bool) {
         let Some(at) = self.reading(message, |_| true) else { return };
         self.deliveries[at].reading = false;
-        self.admission_failed(at, if queue { "queue export-jobs" } else { "table exports" });
+        let letters = Outbox::DeadLetters(self.deliveries[at].queue);
+        self.admission_failed(at, if queue { AwsResource::outbox(letters) } else { fates::table() });
     }
 
-    pub(super) fn admission_failed(&mut self, at: usize, resource: &str) {
+    pub(super) fn admission_failed(&mut self, at: usize, resource: AwsResource) {
         let lease = self.deliveries[at].lease;
         self.goes_back_unfinished(at);
         let fault = self.fault(resource);

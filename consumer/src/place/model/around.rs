@@ -9,16 +9,16 @@ use exportpool_contract::report::{ByQueue, Counters, QueueCounters};
 
 use super::{
     check::Expect,
-    fates::{Delivery, End, Fate, Stage},
+    fates::{self, Delivery, End, Fate, Stage},
     steps::Step,
 };
 use crate::{
     config::Pool,
     event::{Command, Event, Receive, Resource, WorkerId},
-    fail::{AwsFault, AwsKind},
+    fail::{AwsFault, AwsKind, AwsResource},
     message::{LeaseId, QueueName, Receipt, Received, TaskNo},
     place::{Desk, desk::Rules, fixture},
-    ports::Entry,
+    ports::{Entry, Outbox},
 };
 
 pub(super) const VISIBILITY: Duration = Duration::from_secs(60);
@@ -194,14 +194,14 @@ impl Around {
         let Some(at) = pick(poll, self.polls.len()) else { return };
         let Receive { queue, max: asked, .. } = self.polls.remove(at);
         self.queue(queue).failed_receives += 1;
-        let fault = self.fault("queue export-jobs");
+        let fault = self.fault(AwsResource::queue(queue));
         self.tell(Event::ReceiveFailed { queue, asked, fault });
     }
 
     /// A fault of ours, counted.
-    pub(super) fn fault(&mut self, resource: &str) -> AwsFault {
+    pub(super) fn fault(&mut self, resource: AwsResource) -> AwsFault {
         *self.counters.aws_errors.entry(AwsKind::Denied.reason().into()).or_default() += 1;
-        AwsFault { kind: AwsKind::Denied, resource: resource.into(), detail: "AccessDenied".into() }
+        AwsFault { kind: AwsKind::Denied, resource, detail: "AccessDenied".into() }
     }
 
     /// The lease ends: what waits is gone, what runs or is being settled is told to stop.
@@ -258,10 +258,9 @@ impl Around {
     }
 
     pub(super) fn failing(&mut self, table: bool) {
-        let (resource, name) =
-            if table { (Resource::Table, "table exports") } else { (Resource::Queues, "queue to send to") };
-        let fault = self.fault(name);
-        self.tell(Event::Failing { resource, fault });
+        let fault =
+            self.fault(if table { fates::table() } else { AwsResource::outbox(Outbox::DownloadTasks) });
+        self.tell(Event::Failing(fault));
     }
 
     pub(super) fn looked(&mut self, resource: u8, answers: bool) {
@@ -270,8 +269,11 @@ impl Around {
             let resource = self.looks.remove(at);
             return self.tell(Event::Reachable(resource));
         }
-        let fault =
-            AwsFault { kind: AwsKind::Missing, resource: "bucket exports".into(), detail: "gone".into() };
+        let fault = AwsFault {
+            kind: AwsKind::Missing,
+            resource: AwsResource::Bucket("exports".into()),
+            detail: "gone".into(),
+        };
         self.tell(Event::Unreachable { resource: self.looks[at], fault });
     }
 }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::{
     event::WorkerId,
+    fail::AwsResource,
     message::{LeaseId, QueueName, Receipt, Task, TaskNo},
 };
 
@@ -82,4 +83,8 @@ impl Fate {
     pub(super) const fn is_unstored(&self) -> bool {
         matches!(self.stage, Stage::Waiting | Stage::Running(_))
     }
+}
+
+pub(super) fn table() -> AwsResource {
+    AwsResource::Table("exports".into())
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::{
     around::{Around, pick, pick_of},
     check::Expect,
-    fates::{Fate, Left, Stage},
+    fates::{self, Fate, Left, Stage},
     steps::Finish,
 };
 use crate::{
     event::{Event, Settlement, WorkResult, WorkerId},
-    fail::{AwsFault, AwsKind, Reason, TaskFault},
+    fail::{AwsFault, AwsResource, Reason, TaskFault},
     message::{Carrier, QueueName, Stored},
     place::workers::MAX_ABANDONED,
     ports::Claimed,
@@ -42,7 +42,8 @@ impl Around {
             Finish::Final => faulted(TaskFault::last(Reason::SourceRefused, "404")),
             Finish::Retry => faulted(TaskFault::retry(Reason::SourceFailed, "500")),
             Finish::Ours { table, claimed: known } => {
-                let fault = self.fault(if table { "table exports" } else { "bucket exports" });
+                let fault =
+                    self.fault(if table { fates::table() } else { AwsResource::Bucket("exports".into()) });
                 WorkResult::Faulted { claimed: known.then(claimed), fault: fault.into() }
             }
             Finish::Fenced => faulted(TaskFault::Fenced),
@@ -92,7 +93,7 @@ impl Around {
         let carrier = self.fates[at].task.carrier;
         let faulty = faulty && matches!(left, Left::Stored | Left::AlreadyDone | Left::Final);
         let settlement = if faulty { leaving(carrier) } else { settlement(left, carrier, how) };
-        let fault = faulty.then(|| self.fault("table exports"));
+        let fault = faulty.then(|| self.fault(fates::table()));
         self.settled_as(at, settlement, fault);
     }
 

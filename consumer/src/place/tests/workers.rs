@@ -6,7 +6,7 @@ use super::{Scene, claimed, deleted, done, no, returned, started, stored};
 use crate::{
     config::Pool,
     event::{Cause, Command, Event, Resource, Settlement, WorkResult, WorkerId},
-    fail::{AwsFault, AwsKind, Reason, TaskFault},
+    fail::{AwsFault, AwsKind, AwsResource, Reason, TaskFault},
     message::QueueName,
     ports::Entry,
 };
@@ -71,7 +71,11 @@ fn a_fault_of_ours_on_a_lost_lease_costs_no_attempt_and_holds_the_intake() {
     let mut scene = Scene::open();
     let (lease, task) = scene.task_message();
     scene.tell(Event::Extended { sent: scene.now, entries: vec![(lease, Entry::Gone)] });
-    let denied = AwsFault { kind: AwsKind::Denied, resource: "bucket exports".into(), detail: "403".into() };
+    let denied = AwsFault {
+        kind: AwsKind::Denied,
+        resource: AwsResource::Bucket("exports".into()),
+        detail: "403".into(),
+    };
     let result = WorkResult::Faulted { claimed: Some(claimed()), fault: TaskFault::Ours(denied) };
     let commands = scene.finish(task, result);
     assert!(commands.iter().any(|c| matches!(c, Command::GiveBack(of) if of.no == task)), "{commands:?}");

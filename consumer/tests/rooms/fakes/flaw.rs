@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use exportpool_consumer::{
-    fail::{AwsFault, AwsKind},
+    fail::{AwsFault, AwsKind, AwsResource},
     ports::Entry,
 };
 
@@ -104,7 +104,7 @@ impl Flaws {
 /// A call that came through so far: it is acted on, and answered with the flaw that is left.
 pub struct Call {
     pub flaw: Flaw,
-    resource: &'static str,
+    resource: AwsResource,
 }
 
 impl World {
@@ -120,7 +120,7 @@ impl World {
     }
 
     /// A call comes in.
-    pub async fn call(&self, op: Op, resource: &'static str) -> Result<Call, AwsFault> {
+    pub async fn call(&self, op: Op, resource: AwsResource) -> Result<Call, AwsFault> {
         // As over a network: others get their turn.
         tokio::task::yield_now().await;
         let flaw = self.lock().flaws.take(op);
@@ -144,7 +144,7 @@ impl Call {
     /// The answer to what was acted on.
     pub fn answer<T, E: From<AwsFault>>(&self, answer: T) -> Result<T, E> {
         match self.flaw {
-            Flaw::After(kind) => Err(fault(kind, self.resource).into()),
+            Flaw::After(kind) => Err(fault(kind, self.resource.clone()).into()),
             _ => Ok(answer),
         }
     }

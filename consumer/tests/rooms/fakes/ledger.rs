@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use exportpool_consumer::{
-    fail::AwsFault,
+    fail::{AwsFault, AwsResource},
     message::Stored,
     ports::{Claim, ClaimAsk, Claimed, Cursor, Ending, JobClaim, JobOpening, Ledger, Recorded, Settling},
 };
@@ -14,7 +14,9 @@ use exportpool_contract::{
 
 use super::{Everything, World, flaw::Op, journal::Did};
 
-const TABLE: &str = "table exports";
+fn table() -> AwsResource {
+    AwsResource::Table("exports".into())
+}
 
 /// A job's item.
 #[derive(Debug, Clone, Default)]
@@ -188,17 +190,17 @@ pub struct FakeLedger(pub World);
 
 impl Ledger for FakeLedger {
     async fn look(&self) -> Result<(), AwsFault> {
-        self.0.call(Op::LookTable, TABLE).await?.answer(())
+        self.0.call(Op::LookTable, table()).await?.answer(())
     }
 
     async fn open_job(&self, opening: &JobOpening) -> Result<Option<JobClaim>, AwsFault> {
-        let call = self.0.call(Op::OpenJob, TABLE).await?;
+        let call = self.0.call(Op::OpenJob, table()).await?;
         let claim = self.0.lock().table.open(opening);
         call.answer(claim)
     }
 
     async fn advance(&self, job: &JobId, epoch: u64, cursor: Cursor, end: bool) -> Result<bool, AwsFault> {
-        let call = self.0.call(Op::Advance, TABLE).await?;
+        let call = self.0.call(Op::Advance, table()).await?;
         let mut world = self.0.lock();
         let item = world.table.jobs.get_mut(job).filter(|item| item.epoch == epoch);
         let Some(item) = item else { return call.answer(false) };
@@ -212,7 +214,7 @@ impl Ledger for FakeLedger {
     }
 
     async fn listing_failed(&self, job: &JobId) -> Result<u32, AwsFault> {
-        let call = self.0.call(Op::ListingFailed, TABLE).await?;
+        let call = self.0.call(Op::ListingFailed, table()).await?;
         let mut world = self.0.lock();
         let item = world.table.jobs.entry(job.clone()).or_default();
         item.failures += 1;
@@ -220,14 +222,14 @@ impl Ledger for FakeLedger {
     }
 
     async fn settled(&self, job: &JobId, tasks: &[TaskId]) -> Result<Vec<bool>, AwsFault> {
-        let call = self.0.call(Op::Settled, TABLE).await?;
+        let call = self.0.call(Op::Settled, table()).await?;
         let table = &self.0.lock().table;
         let state = |task: &TaskId| table.tasks.get(&(job.clone(), task.clone())).map(|item| item.state);
         call.answer(tasks.iter().map(|task| state(task).is_some_and(|s| s != TaskState::Running)).collect())
     }
 
     async fn claim(&self, ask: &ClaimAsk<'_>) -> Result<Claim, AwsFault> {
-        let call = self.0.call(Op::Claim, TABLE).await?;
+        let call = self.0.call(Op::Claim, table()).await?;
         let mut world = self.0.lock();
         let claim = world.table.claim(ask);
         if let Claim::Granted(claimed) = &claim {
@@ -243,7 +245,7 @@ impl Ledger for FakeLedger {
         epoch: u64,
         upload: &str,
     ) -> Result<bool, AwsFault> {
-        let call = self.0.call(Op::NoteUpload, TABLE).await?;
+        let call = self.0.call(Op::NoteUpload, table()).await?;
         let mut world = self.0.lock();
         let item = world.table.current(job, task, epoch).filter(|item| item.state != TaskState::Done);
         let Some(item) = item else { return call.answer(false) };
@@ -252,7 +254,7 @@ impl Ledger for FakeLedger {
     }
 
     async fn give_back(&self, job: &JobId, task: &TaskId, token: &str) -> Result<(), AwsFault> {
-        let call = self.0.call(Op::GiveBack, TABLE).await?;
+        let call = self.0.call(Op::GiveBack, table()).await?;
         let mut world = self.0.lock();
         let item = world.table.tasks.get_mut(&(job.clone(), task.clone()));
         if let Some(item) = item.filter(|item| item.claim.as_deref() == Some(token)) {
@@ -264,19 +266,19 @@ impl Ledger for FakeLedger {
     }
 
     async fn shard(&self, job: &JobId, task: &TaskId) -> Result<u16, AwsFault> {
-        let call = self.0.call(Op::Shard, TABLE).await?;
+        let call = self.0.call(Op::Shard, table()).await?;
         let shard = self.0.lock().table.shard(job, task);
         call.answer(shard)
     }
 
     async fn commit(&self, job: &JobId, shard: u16, batch: &[Settling]) -> Result<Vec<Recorded>, AwsFault> {
-        let call = self.0.call(Op::Commit, TABLE).await?;
+        let call = self.0.call(Op::Commit, table()).await?;
         let recorded = self.0.lock().commit(job, shard, batch);
         call.answer(recorded)
     }
 
     async fn close(&self, job: &JobId) -> Result<(), AwsFault> {
-        let call = self.0.call(Op::Close, TABLE).await?;
+        let call = self.0.call(Op::Close, table()).await?;
         let mut world = self.0.lock();
         if let Some(state) = world.table.close(job) {
             world.journal.push(Did::Closed { job: job.to_string(), state });

@@ -11,7 +11,7 @@ pub mod store;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use exportpool_consumer::{
-    fail::{AwsFault, AwsKind},
+    fail::{AwsFault, AwsKind, AwsResource},
     message::QueueName,
     ports::Ports,
 };
@@ -140,6 +140,6 @@ pub fn task_id(task: &str) -> TaskId {
     TaskId::new(task).unwrap()
 }
 
-pub fn fault(kind: AwsKind, resource: &str) -> AwsFault {
-    AwsFault { kind, resource: resource.into(), detail: format!("injected {}", kind.reason()) }
+pub fn fault(kind: AwsKind, resource: AwsResource) -> AwsFault {
+    AwsFault { kind, resource, detail: format!("injected {}", kind.reason()) }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use exportpool_consumer::{
-    fail::AwsFault,
+    fail::{AwsFault, AwsResource},
     message::{Attributes, QueueName, Receipt, Received},
     observe::report::Identity,
     ports::{Entry, Outbox, Outgoing, Queue, QueueFacts},
@@ -240,8 +240,9 @@ impl FakeQueue {
 
 impl Queue for FakeQueue {
     async fn look(&self, queue: QueueName) -> Result<QueueFacts, AwsFault> {
-        let call = self.world.call(Op::LookQueues, name(queue)).await?;
-        let call: Call = call.answer(self.world.call(Op::LookDeadLetters, dead_letters(queue)).await?)?;
+        let call = self.world.call(Op::LookQueues, AwsResource::queue(queue)).await?;
+        let letters = AwsResource::outbox(Outbox::DeadLetters(queue));
+        let call: Call = call.answer(self.world.call(Op::LookDeadLetters, letters).await?)?;
         call.answer(QueueFacts { max_receive_count: Some(100) })
     }
 
@@ -250,7 +251,7 @@ impl Queue for FakeQueue {
         if !(1..=10).contains(&max) || wait > Duration::from_secs(20) {
             self.world.lock().broken.push(format!("a receive of {max} that waits {wait:?}"));
         }
-        let call = self.world.call(Op::Receive, name(queue)).await?;
+        let call = self.world.call(Op::Receive, AwsResource::queue(queue)).await?;
         let until = Instant::now() + wait.min(LONGEST_POLL);
         loop {
             let taken = self.take(queue, max);
@@ -270,7 +271,7 @@ impl Queue for FakeQueue {
             QueueName::ExportJobs => Op::ChangeJobVisibility,
             QueueName::DownloadTasks => Op::ChangeVisibility,
         };
-        let call = self.world.call(op, name(queue)).await?;
+        let call = self.world.call(op, AwsResource::queue(queue)).await?;
         let entries = self.world.entries(&call, changes, |queues, (receipt, delay)| {
             let (now, extends) = (Instant::now(), *delay == queues.visibility);
             let Some(letter) = queues.held(queue, receipt).filter(|l| l.visible_at > now) else {
@@ -286,7 +287,7 @@ impl Queue for FakeQueue {
     }
 
     async fn delete(&self, queue: QueueName, receipts: &[Receipt]) -> Result<Vec<Entry>, AwsFault> {
-        let call = self.world.call(Op::Delete, name(queue)).await?;
+        let call = self.world.call(Op::Delete, AwsResource::queue(queue)).await?;
         let entries = self.world.entries(&call, receipts, |queues, receipt| {
             let Some(message) = queues.held(queue, receipt).map(|letter| letter.id) else {
                 let stale = if queues.stale_deletes_pass { Entry::Accepted } else { Entry::Gone };
@@ -299,12 +300,12 @@ impl Queue for FakeQueue {
     }
 
     async fn send(&self, to: Outbox, messages: &[Outgoing]) -> Result<Vec<Entry>, AwsFault> {
-        let (op, resource) = match to {
-            Outbox::ExportJobs => (Op::SendJob, "queue export-jobs"),
-            Outbox::DownloadTasks => (Op::SendTask, "queue download-tasks"),
-            Outbox::DeadLetters(of) => (Op::SendDeadLetter, dead_letters(of)),
+        let op = match to {
+            Outbox::ExportJobs => Op::SendJob,
+            Outbox::DownloadTasks => Op::SendTask,
+            Outbox::DeadLetters(_) => Op::SendDeadLetter,
         };
-        let call = self.world.call(op, resource).await?;
+        let call = self.world.call(op, AwsResource::outbox(to)).await?;
         if messages.iter().map(Outgoing::bytes).sum::<usize>() > MIB {
             self.world.lock().broken.push("a request of more than 1 MiB".into());
         }
@@ -315,20 +316,6 @@ impl Queue for FakeQueue {
             (Entry::Accepted, Some(Did::Sent { to, body, attributes, group, delay }))
         });
         call.answer(entries)
-    }
-}
-
-const fn name(queue: QueueName) -> &'static str {
-    match queue {
-        QueueName::ExportJobs => "queue export-jobs",
-        QueueName::DownloadTasks => "queue download-tasks",
-    }
-}
-
-const fn dead_letters(of: QueueName) -> &'static str {
-    match of {
-        QueueName::ExportJobs => "queue of dead letters of export-jobs",
-        QueueName::DownloadTasks => "queue of dead letters of download-tasks",
     }
 }
 

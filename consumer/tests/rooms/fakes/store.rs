@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{Bytes, BytesMut};
 use exportpool_consumer::{
-    fail::{AwsFault, AwsKind},
+    fail::{AwsFault, AwsKind, AwsResource},
     ports::{Head, ObjectStore, Owner, Part, Place, StoreFault},
     work::store::{MIN_PART_BYTES, checksum::Checksum},
 };
@@ -18,7 +18,9 @@ use super::{
     task_id,
 };
 
-const BUCKET: &str = "bucket exports";
+fn bucket() -> AwsResource {
+    AwsResource::Bucket("exports".into())
+}
 
 #[derive(Debug, Clone)]
 pub struct Object {
@@ -51,7 +53,7 @@ impl Everything {
             self.broken.push(format!("a wrong checksum for {key}"));
         }
         if self.bucket.denied.contains(key) {
-            return Err(fault(AwsKind::Denied, BUCKET).into());
+            return Err(fault(AwsKind::Denied, bucket()).into());
         }
         let before = self.bucket.objects.get(key).map_or(0, |object| object.writes);
         let standing = self.bucket.objects.get(key).map(|object| etag(key, object.writes));
@@ -74,7 +76,7 @@ impl Everything {
             let small = (bytes.len() as u64) < MIN_PART_BYTES && at + 1 < parts.len();
             if small || part.crc64nvme != Checksum::of(&bytes) || usize::try_from(part.number) != Ok(at + 1) {
                 self.broken.push(format!("part {} of {} is not as S3 takes it", part.number, upload.key));
-                return Err(fault(AwsKind::Rejected, BUCKET).into());
+                return Err(fault(AwsKind::Rejected, bucket()).into());
             }
             body.extend_from_slice(&bytes);
         }
@@ -99,7 +101,7 @@ impl World {
     }
 
     async fn call_bucket(&self, op: Op) -> Result<Call, StoreFault> {
-        let call = self.call(op, BUCKET).await?;
+        let call = self.call(op, bucket()).await?;
         if matches!(call.flaw, Flaw::Conflict) { Err(StoreFault::Conflict) } else { Ok(call) }
     }
 }
@@ -113,11 +115,11 @@ pub struct FakeStore(pub World);
 
 impl ObjectStore for FakeStore {
     async fn look(&self) -> Result<(), AwsFault> {
-        self.0.call(Op::LookBucket, BUCKET).await?.answer(())
+        self.0.call(Op::LookBucket, bucket()).await?.answer(())
     }
 
     async fn head(&self, key: &ObjectKey) -> Result<Option<Head>, AwsFault> {
-        let call = self.0.call(Op::Head, BUCKET).await?;
+        let call = self.0.call(Op::Head, bucket()).await?;
         let head = self.0.object(key.as_str()).map(|object| Head {
             bytes: object.body.len() as u64,
             crc64nvme: Some(object.crc64nvme),
@@ -178,7 +180,7 @@ impl ObjectStore for FakeStore {
     }
 
     async fn abort_upload(&self, key: &ObjectKey, upload: &str) -> Result<(), AwsFault> {
-        let call = self.0.call(Op::AbortUpload, BUCKET).await?;
+        let call = self.0.call(Op::AbortUpload, bucket()).await?;
         let mut world = self.0.lock();
         if world.bucket.uploads.remove(upload).is_some() {
             world.journal.push(Did::Aborted { key: key.as_str().into() });
