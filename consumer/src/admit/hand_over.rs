@@ -8,7 +8,7 @@ use futures_util::future::try_join_all;
 use tokio::time::Instant;
 
 use super::{
-    Desk,
+    Admitter,
     listing::Listing,
     page::{MAX_JOB_TASKS, Page, Seen, invalid},
     parse::task_digest,
@@ -98,7 +98,7 @@ impl Stopped {
     }
 }
 
-impl<L: Ledger + 'static, F: Source + 'static> Desk<L, F> {
+impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
     /// Page by page from the cursor to the end.
     pub(super) async fn walk(&self, run: &mut Run<'_>, first: Page) -> Result<(), Stopped> {
         let mut page = first;

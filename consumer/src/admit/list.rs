@@ -9,7 +9,7 @@ use std::time::Duration;
 use exportpool_contract::{Continuation, ExportApi, TaskMessage, TaskSpec};
 
 use super::{
-    Desk, Refusal,
+    Admitter, Refusal,
     hand_over::{Run, Stopped},
     listing::Listing,
     page::{self, Page},
@@ -24,7 +24,7 @@ use crate::{
     work::fetch::request::parse_url,
 };
 
-impl<L: Ledger + 'static, F: Source + 'static> Desk<L, F> {
+impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
     /// Admits a job: its first tasks here, the others to `download-tasks`.
     pub(super) async fn list(&self, listing: &Listing<'_>) -> Result<(), AwsFault> {
         let first = match self.first_page(&listing.job.files).await {

@@ -48,7 +48,7 @@ pub(crate) enum AdmitCommand {
 }
 
 /// The admit thread's means.
-pub(crate) struct Desk<L, F> {
+pub(crate) struct Admitter<L, F> {
     pub(crate) ledger: L,
     /// For pages of Export APIs.
     pub(crate) source: F,
@@ -63,19 +63,19 @@ pub(crate) struct Desk<L, F> {
     pub(crate) next: Cell<u64>,
 }
 
-impl<L: Ledger + 'static, F: Source + 'static> Desk<L, F> {
+impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
     /// Admits messages until the line is closed, several at a time.
     pub(crate) async fn run(self, mut commands: mpsc::UnboundedReceiver<AdmitCommand>) {
-        let desk = Rc::new(self);
+        let admitter = Rc::new(self);
         let mut under_way = JoinSet::new();
         while let Some(command) = commands.recv().await {
             match command {
                 AdmitCommand::Admit(admission) => {
-                    let desk = Rc::clone(&desk);
-                    under_way.spawn_local(async move { desk.admit_or_tell(admission).await });
+                    let admitter = Rc::clone(&admitter);
+                    under_way.spawn_local(async move { admitter.admit_or_tell(admission).await });
                 }
                 AdmitCommand::Yield(lease) => {
-                    desk.yields.borrow().get(&lease).map(CancellationToken::cancel);
+                    admitter.yields.borrow().get(&lease).map(CancellationToken::cancel);
                 }
             }
             while under_way.try_join_next().is_some() {}

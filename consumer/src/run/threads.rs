@@ -92,9 +92,9 @@ pub(super) fn start_admit<P: Ports>(
             Ok(source) => {
                 let ledger = ports.ledger();
                 let (yields, next) = (RefCell::default(), Cell::default());
-                let desk =
-                    admit::Desk { ledger, source, credentials, link, events, max_attempts, yields, next };
-                desk.run(commands).await;
+                let admitter =
+                    admit::Admitter { ledger, source, credentials, link, events, max_attempts, yields, next };
+                admitter.run(commands).await;
             }
             Err(error) => tracing::error!(%error, "the admit thread cannot make its HTTP client"),
         }
