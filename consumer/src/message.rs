@@ -191,6 +191,8 @@ pub struct Task {
     pub reopens: Option<u64>,
     /// The page of an Export API that listed it.
     pub page: Option<ExportApi>,
+    /// Its job has no other.
+    pub only: bool,
 }
 
 impl Task {

@@ -191,7 +191,8 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
             enqueued_at: None,
             page: page.api.clone(),
         };
-        Task { reopens: None, ..self.task(listing.lease, Carrier::Job, listing.message, carried) }
+        let only = page.tasks.len() == 1 && page.next.is_none() && !listing.is_continued();
+        Task { reopens: None, only, ..self.task(listing.lease, Carrier::Job, listing.message, carried) }
     }
 }
 

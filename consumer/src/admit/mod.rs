@@ -161,6 +161,7 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
                 .attribute(exportpool_contract::attribute::EPOCH)
                 .and_then(|epoch| epoch.parse().ok()),
             page: message.page,
+            only: false,
         }
     }
 

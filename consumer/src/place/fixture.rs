@@ -23,6 +23,7 @@ pub(crate) fn task(job: &str, n: u64, lease: u64) -> Task {
         traceparent: None,
         enqueued_at: None,
         reopens: None,
+        only: false,
         page: None,
     }
 }

@@ -1,5 +1,6 @@
-//! The committer: one transaction at a time for each shard, of up to 25 settled tasks and their counter. While
-//! one is under way, the next fills.
+//! The committer: one transaction at a time for each shard, of up to 25 settled tasks and their counter. Each waits a
+//! moment for company, and while one is under way, the next fills: a transaction and the look whether the job is
+//! complete cost as much for one task as for many.
 
 use std::{
     cell::RefCell,
@@ -19,6 +20,8 @@ use crate::{
 
 /// Tasks in one transaction, the counter not counted (DynamoDB takes 100 items and 4 MiB).
 const MAX_BATCH: usize = 25;
+/// A batch that is not full waits so long for more: the tasks have left their slots, so that nobody waits for it.
+const LINGER: Duration = Duration::from_millis(10);
 /// A batch that was throttled or in conflict is tried so often before its tasks are settled by a later delivery.
 const TRIES: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(25);
@@ -71,11 +74,11 @@ type Lines = Rc<RefCell<HashMap<Shard, VecDeque<Entry>>>>;
 
 async fn drain<L: Ledger>(ledger: Rc<L>, lines: Lines, shard: Shard) {
     let line = Line { lines, shard };
-    loop {
-        let batch = take_batch(&mut line.lines.borrow_mut(), &line.shard);
-        if batch.is_empty() {
-            return;
+    while line.has_some() {
+        if !line.is_full() {
+            time::sleep(LINGER).await;
         }
+        let batch = take_batch(&mut line.lines.borrow_mut(), &line.shard);
         commit_batch(&*ledger, &line.shard, batch).await;
     }
 }
@@ -87,13 +90,26 @@ struct Line {
     shard: Shard,
 }
 
+impl Line {
+    fn has_some(&self) -> bool {
+        self.lines.borrow().get(&self.shard).is_some_and(|line| !line.is_empty())
+    }
+
+    /// Nobody is waited for: there are enough, or nobody else is to come.
+    fn is_full(&self) -> bool {
+        let is_full =
+            |line: &VecDeque<Entry>| line.len() >= MAX_BATCH || line.iter().any(|entry| entry.settling.only);
+        self.lines.borrow().get(&self.shard).is_some_and(is_full)
+    }
+}
+
 impl Drop for Line {
     fn drop(&mut self) {
         self.lines.borrow_mut().remove(&self.shard);
     }
 }
 
-/// The next tasks of a line, each once; a line without any is forgotten.
+/// The next tasks of a line, each once.
 fn take_batch(lines: &mut HashMap<Shard, VecDeque<Entry>>, shard: &Shard) -> Vec<Entry> {
     let Some(line) = lines.get_mut(shard) else { return Vec::new() };
     let mut batch: Vec<Entry> = Vec::new();
@@ -102,11 +118,7 @@ fn take_batch(lines: &mut HashMap<Shard, VecDeque<Entry>>, shard: &Shard) -> Vec
         let twice = batch.iter().any(|other| other.settling.task == entry.settling.task);
         if twice || batch.len() == MAX_BATCH { later.push_back(entry) } else { batch.push(entry) }
     }
-    if batch.is_empty() {
-        lines.remove(shard);
-    } else {
-        *line = later;
-    }
+    *line = later;
     batch
 }
 
@@ -116,7 +128,7 @@ async fn commit_batch<L: Ledger>(ledger: &L, (job, shard): &Shard, batch: Vec<En
         // Before anyone deletes a message: the job may be complete now.
         Ok(recorded) => {
             kill::at_each(Point::Committed, recorded.len());
-            patiently(async || ledger.close(job).await).await.map(|()| recorded)
+            patiently(async || close(ledger, job, &settlings, &recorded).await).await.map(|()| recorded)
         }
         Err(fault) => Err(fault),
     };
@@ -124,6 +136,22 @@ async fn commit_batch<L: Ledger>(ledger: &L, (job, shard): &Shard, batch: Vec<En
         let recorded = result.as_ref().map(|all| all.get(index).copied().unwrap_or(Recorded::Fenced));
         let _ = answer.send(recorded.map_err(Clone::clone));
     }
+}
+
+/// The only task of a job closes it as it ended itself.
+async fn close<L: Ledger>(
+    ledger: &L,
+    job: &JobId,
+    settlings: &[Settling],
+    recorded: &[Recorded],
+) -> Result<(), AwsFault> {
+    if let ([settling], [Recorded::Accepted]) = (settlings, recorded)
+        && settling.only
+        && ledger.close_of_one(job, settling.ends_job_as()).await?
+    {
+        return Ok(());
+    }
+    ledger.close(job).await
 }
 
 /// Conflicts and throttling pass: the same again, after a jittered pause that doubles.

@@ -41,6 +41,10 @@ pub(crate) struct Settled {
     pub(crate) fault: Option<AwsFault>,
 }
 
+fn settling(task: &Task, claimed: Claimed, ending: Ending) -> Settling {
+    Settling { task: task.id().clone(), claimed, ending, only: task.only }
+}
+
 impl From<Settlement> for Settled {
     fn from(settlement: Settlement) -> Self {
         Self { settlement, fault: None }
@@ -90,7 +94,7 @@ impl<L: Ledger + 'static> Settler<L> {
         let bytes = if object.adopted { 0 } else { object.bytes };
         let ending = Ending::Done { object, service };
         let stored_at = time::Instant::now();
-        match self.committer.commit(&task.job, Settling { task: task.id().clone(), claimed, ending }).await {
+        match self.committer.commit(&task.job, settling(task, claimed, ending)).await {
             Ok(Recorded::Accepted | Recorded::DoneBefore) => {
                 kill::at(Point::DoneRecorded);
                 Settlement::Done { bytes, service: service + stored_at.elapsed() }.into()
@@ -160,7 +164,7 @@ impl<L: Ledger + 'static> Settler<L> {
         // Without a claim the record is not this task's (`idReused`): the dead letter is all there is to say.
         let Some(claimed) = claimed else { return Settlement::Failed.into() };
         let ending = Ending::Failed { reason };
-        match self.committer.commit(&task.job, Settling { task: task.id().clone(), claimed, ending }).await {
+        match self.committer.commit(&task.job, settling(task, claimed, ending)).await {
             Ok(Recorded::Accepted) => {
                 kill::at(Point::FailedRecorded);
                 Settlement::Failed.into()

@@ -139,12 +139,12 @@ pub(super) fn done(name: &str, claimed: &Claimed) -> Settling {
         adopted: false,
     };
     let ending = Ending::Done { object, service: Duration::from_millis(250) };
-    Settling { task: task(name), claimed: claimed.clone(), ending }
+    Settling { task: task(name), claimed: claimed.clone(), ending, only: false }
 }
 
 pub(super) fn failed(name: &str, claimed: &Claimed) -> Settling {
     let ending = Ending::Failed { reason: Reason::SourceRefused };
-    Settling { task: task(name), claimed: claimed.clone(), ending }
+    Settling { task: task(name), claimed: claimed.clone(), ending, only: false }
 }
 
 pub(super) fn number(item: &Item, name: &str) -> Option<u64> {

@@ -15,6 +15,7 @@ use crate::{
     ports::{Cursor, JobClaim, JobOpening},
 };
 
+const CLOSE: &str = "SET #state = :ending, #closedAt = :now";
 /// The most keys of one BatchGetItem.
 const MAX_READ: usize = 100;
 
@@ -183,6 +184,20 @@ impl DynamoLedger {
         Ok(())
     }
 
+    /// Whoever closes it otherwise has read the counters with this task in them, or does so after: nobody needs to
+    /// look again.
+    pub(super) async fn close_job_of_one(&self, job: &JobId, ending: JobState) -> Result<bool, AwsFault> {
+        let values = [
+            (":ending", text(ending.as_str())),
+            (":now", number(unix_millis())),
+            (":one", number(1)),
+            (":running", text(JobState::Running.as_str())),
+        ];
+        let of_one = Some("#total = :one AND #state = :running");
+        let values = expression::values(values, None);
+        Ok(self.update(&job_pk(job), JOB, CLOSE, of_one, values).await?.is_some())
+    }
+
     /// `true`: written as it was counted a moment ago.
     async fn close_as_counted(&self, job: &JobId) -> Result<bool, AwsFault> {
         let shards = self.shards(job).await?;
@@ -201,10 +216,9 @@ impl DynamoLedger {
     }
 
     async fn end_job(&self, job: &JobId, ending: JobState) -> Result<bool, AwsFault> {
-        const UPDATE: &str = "SET #state = :ending, #closedAt = :now";
         let values = [(":ending", text(ending.as_str())), (":now", number(unix_millis()))];
         let values = expression::values(values, None);
         // Refused: somebody closed it just now.
-        Ok(self.update(&job_pk(job), JOB, UPDATE, Some("#state <> :ending"), values).await?.is_some())
+        Ok(self.update(&job_pk(job), JOB, CLOSE, Some("#state <> :ending"), values).await?.is_some())
     }
 }

@@ -21,7 +21,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use exportpool_contract::{
     JobId, TaskId,
-    record::{self, PK, SK},
+    record::{self, JobState, PK, SK},
 };
 
 use super::fault;
@@ -207,6 +207,10 @@ impl Ledger for DynamoLedger {
 
     async fn close(&self, job: &JobId) -> Result<(), AwsFault> {
         self.close_if_settled(job).await
+    }
+
+    async fn close_of_one(&self, job: &JobId, ending: JobState) -> Result<bool, AwsFault> {
+        self.close_job_of_one(job, ending).await
     }
 }
 

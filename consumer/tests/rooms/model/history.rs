@@ -303,7 +303,7 @@ fn settling(start: &Start, done: bool) -> Settling {
     } else {
         Ending::Failed { reason: Reason::SourceRefused }
     };
-    Settling { task: start.task.clone(), claimed: start.claimed.clone(), ending }
+    Settling { task: start.task.clone(), claimed: start.claimed.clone(), ending, only: false }
 }
 
 /// Whether a call may be made a second time when its answer does not come. Deliveries are new each time.
