@@ -11,6 +11,9 @@ use crate::{
 /// A resource that answers, and fails what is tried, is looked at after a pause: this long, doubling.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// While one message at a time tries, polls take turns of a second: after so many empty ones since the last fault,
+/// what failed has come again (at most 300 s later), and others have done it.
+const NOTHING_TO_TRY: u32 = 320;
 
 /// Whether work may be taken on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,12 +36,14 @@ pub struct Breaker {
     failed: u32,
     /// Why the last of them did.
     last: Option<AwsFault>,
+    /// Receives in a row that brought nothing, since the last fault.
+    empty: u32,
 }
 
 impl Default for Breaker {
     fn default() -> Self {
         let waiting_for = Resource::ALL.map(|resource| (resource, None)).into();
-        Self { waiting_for, trying: false, failed: 0, last: None }
+        Self { waiting_for, trying: false, failed: 0, last: None, empty: 0 }
     }
 }
 
@@ -50,7 +55,7 @@ impl Breaker {
             self.failed += 1;
             self.last = Some(fault.clone());
         }
-        self.trying = true;
+        (self.trying, self.empty) = (true, 0);
         let looked_at = self.waiting_for.insert(resource, Some(fault)).is_some();
         (!looked_at).then(|| self.pause())
     }
@@ -81,15 +86,14 @@ impl Breaker {
         }
     }
 
-    /// There was nothing to try for longer than what failed stays away: others have done it, and nothing says any more
-    /// that a resource fails what is tried. The next message still tries alone.
-    pub fn nothing_to_try(&mut self) {
-        self.last = None;
-    }
-
-    /// A queue was asked for messages, and answered: receiving is mended. Of sending that says nothing.
-    pub fn queue_answered(&mut self) {
-        self.last.take_if(|fault| matches!(fault.resource, AwsResource::Queue(_)));
+    /// A queue was asked for messages, and answered so many: receiving is mended. Of sending that says nothing.
+    ///
+    /// When there was nothing to try for longer than what failed stays away, others have done it, and nothing says any
+    /// more that a resource fails what is tried. The next message still tries alone.
+    pub fn queue_answered(&mut self, messages: usize) {
+        self.empty = if messages == 0 { self.empty.saturating_add(1) } else { 0 };
+        let nothing_to_try = self.empty > NOTHING_TO_TRY;
+        self.last.take_if(|fault| nothing_to_try || matches!(fault.resource, AwsResource::Queue(_)));
     }
 
     /// What may be taken on.
@@ -173,7 +177,7 @@ mod tests {
             breaker.trip(AwsFault { resource: resource.clone(), ..fault() });
             breaker.reachable(resource.needed());
         }
-        breaker.queue_answered();
+        breaker.queue_answered(0);
         breaker.unavailable()
     }
 
@@ -193,7 +197,7 @@ mod tests {
         Resource::ALL.into_iter().for_each(|resource| breaker.reachable(resource));
         let told = after_a_receive(&mut breaker, &fault().resource);
         assert_eq!(told.as_deref(), Some("bucket exports: NoSuchBucket"));
-        breaker.nothing_to_try();
+        (1..=NOTHING_TO_TRY).for_each(|_| breaker.queue_answered(0));
         assert_eq!((breaker.unavailable(), breaker.allowance()), (None, Allowance::One));
     }
 

@@ -96,7 +96,8 @@ mod tests {
     #[test]
     fn the_fullest_report_is_within_its_bound() {
         let pool = Pool { workers: 1, tasks_per_worker: 1, max_jobs: 1, max_waiting: 1 };
-        let mut desk = Desk::new(Rules { pool, visibility: std::time::Duration::from_secs(60) });
+        let mut desk =
+            Desk::new(Rules { pool, visibility: std::time::Duration::from_secs(60) }, fastrand::Rng::new());
         for resource in Resource::ALL {
             let fault = AwsFault {
                 kind: AwsKind::Failed,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    fail::{AwsFault, breaker::Allowance},
+    fail::{AwsFault, breaker::Allowance, fault_delay, retry_delay},
     message::{LeaseId, Task},
     place::desk::Desk,
 };
@@ -24,7 +24,7 @@ impl Desk {
         }
         if self.breaker.allowance() == Allowance::Nothing {
             // It came by a poll that was under way.
-            self.return_unstarted(|| crate::fail::fault_delay(fastrand::f64()));
+            self.return_unstarted();
         }
         self.end_if_settled(lease);
     }
@@ -33,6 +33,10 @@ impl Desk {
         if let Some(message) = self.messages.get_mut(&lease) {
             message.open = false;
             message.started |= handed_over > 0;
+        }
+        if self.breaker.allowance() == Allowance::Nothing {
+            // It was kept while it was open.
+            self.return_unstarted();
         }
         self.end_if_settled(lease);
     }
@@ -57,12 +61,14 @@ impl Desk {
     /// that.
     pub(super) fn admit_panicked(&mut self, lease: LeaseId, receive_count: u32) {
         self.waiting.remove(lease);
-        self.give_back(lease, crate::fail::retry_delay(receive_count, None, fastrand::f64()));
+        let delay = retry_delay(receive_count, None, self.rng.f64());
+        self.give_back(lease, delay);
     }
 
     pub(super) fn admit_failed(&mut self, lease: LeaseId, fault: AwsFault) {
         self.waiting.remove(lease);
-        self.give_back(lease, crate::fail::fault_delay(fastrand::f64()));
+        let delay = fault_delay(self.rng.f64());
+        self.give_back(lease, delay);
         self.ours(fault);
     }
 }

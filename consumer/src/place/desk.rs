@@ -22,9 +22,6 @@ use crate::{
     },
 };
 
-/// While one message at a time tries, polls take turns of a second: after so many empty ones, whatever failed has come
-/// again (at most 300 s later), and others have done it.
-const NOTHING_TO_TRY: u32 = 320;
 /// Tasks that may wait to be recorded before the intake pauses.
 const MAX_SETTLING: usize = 256;
 
@@ -74,15 +71,18 @@ pub struct Desk {
     pub(super) breaker: Breaker,
     pub(super) started: bool,
     pub(super) draining: bool,
+    /// Spreads delays.
+    pub(super) rng: fastrand::Rng,
     /// Counts, for the report.
     pub tally: Tally,
     pub(super) out: Vec<Command>,
 }
 
 impl Desk {
-    /// An empty desk. Workers are added with [`Desk::hire`].
+    /// An empty desk. Workers are added with [`Desk::hire`]. What is spread is drawn from `rng`: the same seed and the
+    /// same events have the same commands.
     #[must_use]
-    pub fn new(rules: Rules) -> Self {
+    pub fn new(rules: Rules, rng: fastrand::Rng) -> Self {
         Self {
             rules,
             leases: Leases::default(),
@@ -97,6 +97,7 @@ impl Desk {
             breaker: Breaker::default(),
             started: false,
             draining: false,
+            rng,
             tally: Tally::default(),
             out: Vec::new(),
         }
@@ -167,10 +168,7 @@ impl Desk {
         polls.asked -= asked;
         polls.hot = !messages.is_empty();
         polls.empties = if polls.hot { 0 } else { polls.empties.saturating_add(1) };
-        self.breaker.queue_answered();
-        if self.polls.iter().map(|polls| polls.empties).sum::<u32>() > NOTHING_TO_TRY {
-            self.breaker.nothing_to_try();
-        }
+        self.breaker.queue_answered(messages.len());
         let counters = self.tally.queue(queue);
         counters.received += messages.len() as u64;
         counters.redelivered += messages.iter().filter(|m| m.receive_count > 1).count() as u64;
@@ -220,7 +218,7 @@ impl Desk {
         if let Some(after) = self.breaker.trip(fault) {
             self.out.push(Command::Look(resource, after));
         }
-        self.return_unstarted(|| crate::fail::fault_delay(fastrand::f64()));
+        self.return_unstarted();
     }
 
     fn refill(&mut self, now: Instant) {
@@ -253,7 +251,7 @@ impl Desk {
         let Some((lease, queue)) = self.settling.remove(&no) else { return };
         self.tally.settled(queue, settlement);
         if let Settlement::Retry(delay) | Settlement::Resent(delay) = settlement {
-            self.tally.put_off(now + *delay, now);
+            self.tally.put_off(*delay, now);
         }
         match fault {
             Some(fault) => self.ours(fault),

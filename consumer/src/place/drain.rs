@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     event::Command,
+    fail::fault_delay,
     message::{Carrier, LeaseId},
     place::desk::Desk,
 };
@@ -44,13 +45,14 @@ impl Desk {
     }
 
     /// Gives back what has not started, while something we need is unavailable.
-    pub(super) fn return_unstarted(&mut self, delay: impl Fn() -> Duration) {
+    pub(super) fn return_unstarted(&mut self) {
         let unstarted =
             self.messages.iter().filter(|(_, m)| !m.admitting && !m.open && !m.started && !m.deleting);
         let unstarted: BTreeSet<LeaseId> =
             unstarted.filter(|(_, m)| m.outstanding > 0).map(|(id, _)| *id).collect();
         for lease in unstarted {
-            self.give_back_unstarted(lease, delay());
+            let delay = fault_delay(self.rng.f64());
+            self.give_back_unstarted(lease, delay);
         }
     }
 
@@ -77,6 +79,7 @@ impl Desk {
             debug_assert_eq!(task.carrier, Carrier::Job, "a message with one task is started or not");
             if let Some(message) = self.messages.get_mut(&lease) {
                 message.unstored -= 1;
+                message.started = true;
             }
             self.settling.insert(task.no, (lease, queue));
             self.out.push(Command::HandOver(task));

@@ -12,6 +12,7 @@ pub mod intake;
 pub mod leases;
 #[cfg(test)]
 mod model;
+mod retries;
 pub mod tally;
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,6 @@
 //! Counts, for the pod report.
 
-use std::{
-    cmp::Reverse,
-    collections::BinaryHeap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use exportpool_contract::report::{ByQueue, Counters, QueueCounters};
 
@@ -12,6 +8,7 @@ use crate::{
     event::{Settlement, WorkResult},
     fail::{AwsFault, Reason, TaskFault},
     message::QueueName,
+    place::retries::Retries,
 };
 
 /// Counters since the start.
@@ -24,8 +21,7 @@ pub struct Tally {
     /// When the last message came in, in milliseconds since the Unix epoch.
     pub last_message_at: Option<u64>,
     service: Option<Duration>,
-    /// When attempts that were put off are due, the next one first.
-    retries: BinaryHeap<Reverse<Instant>>,
+    retries: Retries,
 }
 
 impl Tally {
@@ -34,7 +30,10 @@ impl Tally {
         of(&mut self.queues, queue)
     }
 
-    /// Mean time of a task on its slot, the recent ones weighing more.
+    /// Mean time of work on its slot, the recent ones weighing more: how much more is taken in goes by it. It is
+    /// learned from objects that were stored now, and from sources that were waited for in vain. What left its slot
+    /// without that work, as done before, adopted, cancelled, refused at once, or by a fault of ours, says nothing of
+    /// how long the next one takes.
     #[must_use]
     pub const fn service(&self) -> Option<Duration> {
         self.service
@@ -44,8 +43,10 @@ impl Tally {
     pub fn finished(&mut self, queue: QueueName, result: &WorkResult, spent: Duration) {
         const WEIGHT: f64 = 0.2;
         self.queue(queue).busy_slot_millis += millis(spent);
-        let mean = self.service.map_or(spent, |mean| mean.mul_f64(1.0 - WEIGHT) + spent.mul_f64(WEIGHT));
-        self.service = Some(mean);
+        if took_its_time(result) {
+            let learned = |mean: Duration| mean.mul_f64(1.0 - WEIGHT) + spent.mul_f64(WEIGHT);
+            self.service = Some(self.service.map_or(spent, learned));
+        }
         match result {
             // Counted where it trips the breaker.
             WorkResult::Faulted { fault: TaskFault::Ours(_), .. } => {}
@@ -74,18 +75,14 @@ impl Tally {
     }
 
     /// A task waits on a queue for its next attempt.
-    pub fn put_off(&mut self, until: Instant, now: Instant) {
-        // At most 900 s of them: SQS delays no longer.
-        while self.retries.peek().is_some_and(|Reverse(due)| *due <= now) {
-            self.retries.pop();
-        }
-        self.retries.push(Reverse(until));
+    pub fn put_off(&mut self, delay: Duration, now: Instant) {
+        self.retries.put_off(delay, now);
     }
 
     /// Tasks that wait on a queue for their next attempt, as far as this instance put them there.
     #[must_use]
     pub fn scheduled_retries(&self, now: Instant) -> usize {
-        self.retries.iter().filter(|Reverse(due)| *due > now).count()
+        self.retries.waiting(now)
     }
 
     /// A task is settled.
@@ -107,6 +104,17 @@ impl Tally {
             Settlement::Failed => self.counters.dead_lettered += 1,
             _ => {}
         }
+    }
+}
+
+/// The slot was held for as long as work takes.
+const fn took_its_time(result: &WorkResult) -> bool {
+    match result {
+        WorkResult::Stored { object, .. } => !object.adopted,
+        WorkResult::Faulted { fault: TaskFault::Retry { reason, .. }, .. } => {
+            matches!(reason, Reason::TooSlow | Reason::TaskTimeout)
+        }
+        _ => false,
     }
 }
 

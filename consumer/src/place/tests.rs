@@ -1,5 +1,6 @@
 //! The desk, event by event.
 
+mod faults;
 mod workers;
 
 use std::time::{Duration, Instant};
@@ -32,7 +33,7 @@ impl Scene {
     }
 
     fn with(pool: Pool) -> Self {
-        let mut desk = Desk::new(Rules { pool, visibility: VISIBILITY });
+        let mut desk = Desk::new(Rules { pool, visibility: VISIBILITY }, fastrand::Rng::with_seed(1));
         for worker in 0..pool.workers {
             desk.hire(WorkerId(worker as u64));
         }
@@ -163,10 +164,8 @@ fn receives(commands: &[Command]) -> usize {
 
 #[test]
 fn nothing_is_received_before_everything_is_reachable() {
-    let mut desk = Desk::new(Rules {
-        pool: Pool { workers: 1, tasks_per_worker: 1, max_jobs: 1, max_waiting: 1 },
-        visibility: VISIBILITY,
-    });
+    let pool = Pool { workers: 1, tasks_per_worker: 1, max_jobs: 1, max_waiting: 1 };
+    let mut desk = Desk::new(Rules { pool, visibility: VISIBILITY }, fastrand::Rng::with_seed(1));
     desk.hire(WorkerId(0));
     let now = Instant::now();
     assert_eq!(receives(&desk.handle(Event::Reachable(Resource::Queues), now)), 0);

@@ -108,7 +108,7 @@ pub fn run<P: Ports>(
     let crew = Crew::new(workers, events.clone());
     drop(events);
     let mut main = Main {
-        desk: Desk::new(Rules { pool: settings.pool, visibility: settings.visibility }),
+        desk: Desk::new(Rules { pool: settings.pool, visibility: settings.visibility }, fastrand::Rng::new()),
         crew,
         outlets: Outlets { link, admit, record },
         identity,

@@ -67,7 +67,7 @@ pub(super) struct Around {
 impl Around {
     pub(super) fn new(pool: Pool) -> Self {
         let mut around = Self {
-            desk: Desk::new(Rules { pool, visibility: VISIBILITY }),
+            desk: Desk::new(Rules { pool, visibility: VISIBILITY }, fastrand::Rng::with_seed(1)),
             pool,
             now: Instant::now(),
             draining: false,

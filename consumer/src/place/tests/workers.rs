@@ -176,3 +176,53 @@ fn a_thread_that_ends_fails_its_tasks_and_is_renewed() {
     assert_eq!((let_go(&commands), hires(&commands)), (vec![(WorkerId(0), Cause::Ended)], 0));
     assert_eq!(hires(&scene.pass(1)), 1, "after a pause: the next may end as soon");
 }
+
+#[test]
+fn the_service_time_is_learned_from_work_alone() {
+    let mut scene = Scene::open();
+    let adopted = |result| match result {
+        WorkResult::Stored { claimed, mut object, service } => {
+            object.adopted = true;
+            WorkResult::Stored { claimed, object, service }
+        }
+        other => other,
+    };
+    let faulted = |fault| WorkResult::Faulted { claimed: Some(claimed()), fault };
+    let mut learn = |result, seconds| {
+        let (lease, task) = scene.task_message();
+        scene.now += Duration::from_secs(seconds);
+        scene.finish(task, result);
+        scene.settle(task, done());
+        scene.tell(Event::Deleted { lease, entry: Entry::Accepted });
+        scene.desk.tally.service().map(|mean| mean.as_secs_f64())
+    };
+    for idle in [
+        WorkResult::AlreadyDone,
+        WorkResult::Cancelled { claimed: None },
+        adopted(stored()),
+        faulted(TaskFault::last(Reason::SourceRefused, "404")),
+        faulted(TaskFault::retry(Reason::Connect, "refused")),
+        faulted(TaskFault::Fenced),
+    ] {
+        assert_eq!(learn(idle.clone(), 0), None, "{idle:?}");
+    }
+    assert_eq!(learn(stored(), 10), Some(10.0));
+    assert_eq!(learn(WorkResult::AlreadyDone, 0), Some(10.0));
+    assert_eq!(learn(faulted(TaskFault::retry(Reason::TaskTimeout, "600 s")), 20), Some(12.0));
+}
+
+#[test]
+fn the_same_seed_and_the_same_events_have_the_same_commands() {
+    let told = |seed| {
+        let mut scene = Scene::open();
+        scene.desk.rng = fastrand::Rng::with_seed(seed);
+        let mut commands = Vec::new();
+        for receive_count in [1, 3, 6, 9] {
+            let lease = scene.receive(QueueName::ExportJobs);
+            commands.extend(returned(&scene.tell(Event::AdmitPanicked { lease, receive_count })));
+        }
+        commands
+    };
+    assert_eq!(told(1), told(1));
+    assert_ne!(told(1), told(2));
+}
