@@ -58,7 +58,10 @@ impl Around {
 
     pub(super) fn split(&mut self, job: u8, given_up: bool) {
         let Some(at) = self.splitting(job) else { return };
-        let handed_over = self.deliveries[at].rest.take().unwrap_or_default();
+        let rest = self.deliveries[at].rest.take().unwrap_or_default();
+        // A listing that is given up may not have come as far as to hand over anything.
+        let handed_over = if given_up { 0 } else { rest };
+        self.deliveries[at].handed_over |= handed_over > 0;
         self.counters.handed_over += handed_over as u64;
         self.counters.tasks_listed += 3;
         self.counters.dead_lettered += u64::from(given_up);

@@ -180,6 +180,7 @@ impl Around {
             aged: false,
             reading: true,
             rest: None,
+            handed_over: false,
             deleting: false,
             keep: false,
             end: None,

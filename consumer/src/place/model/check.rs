@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     around::Around,
-    fates::{End, Fate, Left, Stage},
+    fates::{Delivery, End, Fate, Left, Stage},
 };
 use crate::{
     event::{Command, Event, Receive, WorkerId},
@@ -142,6 +142,8 @@ impl Around {
         let left = Stage::Settling(Left::HandedOver);
         let was = self.fate(task.no).map(|fate| std::mem::replace(&mut fate.stage, left));
         self.ask(was == Some(Stage::Waiting), "a task is handed over that does not wait");
+        let of = self.deliveries.iter_mut().find(|d| d.lease == task.lease && d.end.is_none());
+        of.into_iter().for_each(|delivery| delivery.handed_over = true);
     }
 
     fn extend(&mut self, queue: QueueName, leases: &[(LeaseId, Receipt)]) {
@@ -172,7 +174,7 @@ impl Around {
         let Some(delivery) = self.in_hand(receipt).filter(|d| d.queue == queue) else {
             return self.fail("a message is given back that is not in hand");
         };
-        let (lease, keep) = (delivery.lease, delivery.keep);
+        let (lease, keep, handed_over) = (delivery.lease, delivery.keep, delivery.handed_over);
         let (deleting, open) = (delivery.deleting, delivery.rest.is_some());
         delivery.end = Some(End::Returned);
         // What is read when it comes in a drain is nobody's to read any more.
@@ -187,6 +189,10 @@ impl Around {
             "a message is given back under a task that runs or is being settled",
         );
         self.ask(failed || !open, "a job is given back that is being split");
+        self.ask(
+            failed || keep || told.is_some() || !handed_over,
+            "a message is given back of which a part is another message's",
+        );
         let stopped = self.draining || self.desk.unavailable().is_some() || self.gives_way.contains(&lease);
         self.ask(told.is_some() || keep || stopped, "a message is given back without a reason");
         if !failed {
@@ -270,8 +276,19 @@ impl Around {
             let open = delivery.reading || delivery.rest.is_some() || self.unended(delivery.lease) > 0;
             self.ask(open || delivery.deleting, "a message is settled, and neither deleted nor given back");
         }
+        if self.desk.breaker.allowance() == Allowance::Nothing {
+            let kept = self.deliveries.iter().any(|d| d.end.is_none() && self.is_unstarted(d));
+            self.ask(!kept, "what has not started is kept while something it needs is unavailable");
+        }
         let waits = self.fates.iter().any(|fate| fate.stage == Stage::Waiting);
         self.ask(!(self.draining && waits), "a task waits in a drain");
+    }
+
+    /// It is read to its end, has tasks, and all of them wait.
+    fn is_unstarted(&self, delivery: &Delivery) -> bool {
+        let mut of_it = self.fates.iter().filter(|fate| fate.task.lease == delivery.lease).peekable();
+        let whole = !delivery.reading && delivery.rest.is_none() && !delivery.handed_over;
+        whole && of_it.peek().is_some() && of_it.all(|fate| fate.stage == Stage::Waiting)
     }
 
     fn counters_agree(&self) {

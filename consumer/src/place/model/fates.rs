@@ -29,6 +29,8 @@ pub(super) struct Delivery {
     pub(super) reading: bool,
     /// Its rest is being handed over: so many tasks.
     pub(super) rest: Option<usize>,
+    /// A part of it is another message's now.
+    pub(super) handed_over: bool,
     pub(super) deleting: bool,
     /// Somebody else ends a task of it: it may not be deleted.
     pub(super) keep: bool,
