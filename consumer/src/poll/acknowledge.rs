@@ -1,11 +1,11 @@
 //! Extending, returning and deleting messages, each in batches with a result for each entry: one dead entry never
 //! fails its siblings.
 
-use std::{rc::Rc, time::Duration};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use tokio::{sync::mpsc, time};
 
-use super::{batch::batching, each, now};
+use super::{batch::batching, each, extensions::Extensions, now};
 use crate::{
     event::Event,
     fail::{AwsFault, AwsKind, AwsResource},
@@ -28,11 +28,26 @@ const DELETE_LINGER: Duration = Duration::from_millis(20);
 const RETURN_LINGER: Duration = Duration::from_millis(5);
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
+/// Where messages go that are given back when their extensions are answered.
+#[derive(Clone)]
+pub(super) struct ReturnsAfter(pub(super) Rc<RefCell<Extensions>>, pub(super) mpsc::UnboundedSender<Return>);
+
+impl ReturnsAfter {
+    fn answered(&self, batch: &[Extend]) {
+        let mut extensions = self.0.borrow_mut();
+        for back in batch.iter().filter_map(|(_, _, receipt)| extensions.answered(receipt)) {
+            // The line ends after this one.
+            let _ = self.1.send(back);
+        }
+    }
+}
+
 /// Extends leases; the events carry when the request was sent, from which the new deadline counts.
 pub(super) async fn extend<Q: Queue + 'static>(
     queue: Rc<Q>,
     visibility: Duration,
     items: mpsc::UnboundedReceiver<Extend>,
+    returns_after: ReturnsAfter,
     events: mpsc::UnboundedSender<Event>,
 ) {
     batching(
@@ -40,13 +55,14 @@ pub(super) async fn extend<Q: Queue + 'static>(
         Duration::ZERO,
         |(name, ..)| *name,
         |name, batch: Vec<Extend>| {
-            let (queue, events) = (Rc::clone(&queue), events.clone());
+            let (queue, events, returns_after) = (Rc::clone(&queue), events.clone(), returns_after.clone());
             async move {
                 let changes: Vec<_> =
                     batch.iter().map(|(_, _, receipt)| (receipt.clone(), visibility)).collect();
                 let sent = now();
                 let answer = time::timeout(EXTEND_TIMEOUT, queue.change_visibility(name, &changes)).await;
                 let answer = answer.unwrap_or_else(|_| Err(timed_out(name)));
+                returns_after.answered(&batch);
                 let entries = each(answer, batch).map(|((_, lease, _), entry)| (lease, entry)).collect();
                 let _ = events.send(Event::Extended { sent, entries });
             }

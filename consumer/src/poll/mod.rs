@@ -3,10 +3,13 @@
 
 mod acknowledge;
 mod batch;
+mod extensions;
 mod receive;
 mod send;
+#[cfg(test)]
+mod tests;
 
-use std::{rc::Rc, time::Duration};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -20,6 +23,8 @@ use crate::{
     message::{LeaseId, QueueName, Receipt},
     ports::{Entry, Outbox, Outgoing, Queue},
 };
+
+use extensions::Extensions;
 
 /// Something for the link thread to do.
 #[derive(Debug)]
@@ -94,8 +99,9 @@ pub(crate) async fn run<Q: Queue + 'static>(
 /// A batching line to each call of each queue.
 struct Outlets {
     extend: mpsc::UnboundedSender<acknowledge::Extend>,
-    visibility: mpsc::UnboundedSender<acknowledge::Return>,
+    returning: mpsc::UnboundedSender<acknowledge::Return>,
     delete: mpsc::UnboundedSender<acknowledge::Delete>,
+    extensions: Rc<RefCell<Extensions>>,
     send: mpsc::UnboundedSender<send::Send>,
 }
 
@@ -110,20 +116,30 @@ impl Outlets {
         let (returning, returns) = mpsc::unbounded_channel();
         let (delete, deletes) = mpsc::unbounded_channel();
         let (send, sends) = mpsc::unbounded_channel();
-        tasks.spawn_local(acknowledge::extend(Rc::clone(queue), visibility, extends, events.clone()));
+        let extensions: Rc<RefCell<Extensions>> = Rc::default();
+        let returns_after = acknowledge::ReturnsAfter(Rc::clone(&extensions), returning.clone());
+        tasks.spawn_local(acknowledge::extend(
+            Rc::clone(queue),
+            visibility,
+            extends,
+            returns_after,
+            events.clone(),
+        ));
         tasks.spawn_local(acknowledge::give_back(Rc::clone(queue), returns));
         tasks.spawn_local(acknowledge::delete(Rc::clone(queue), deletes, events.clone()));
         tasks.spawn_local(send::send(Rc::clone(queue), sends));
-        Self { extend, visibility: returning, delete, send }
+        Self { extend, returning, delete, extensions, send }
     }
 
     fn pass(&self, command: LinkCommand) {
         let passed = match command {
-            LinkCommand::Extend(queue, leases) => {
-                leases.into_iter().all(|(lease, receipt)| self.extend.send((queue, lease, receipt)).is_ok())
-            }
+            LinkCommand::Extend(queue, leases) => leases.into_iter().all(|(lease, receipt)| {
+                self.extensions.borrow_mut().begun(&receipt);
+                self.extend.send((queue, lease, receipt)).is_ok()
+            }),
             LinkCommand::Return(queue, receipt, delay) => {
-                self.visibility.send((queue, receipt, delay)).is_ok()
+                let now = self.extensions.borrow_mut().give_back((queue, receipt, delay));
+                now.is_none_or(|back| self.returning.send(back).is_ok())
             }
             LinkCommand::Delete(queue, lease, receipt) => self.delete.send((queue, lease, receipt)).is_ok(),
             LinkCommand::Send(to, message, answer) => self.send.send((to, message, answer)).is_ok(),
