@@ -12,6 +12,29 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WorkerId(pub u64);
 
+/// A thread of which there is one, and that lasts as long as the consumer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ThreadName {
+    /// Talks to SQS.
+    Link,
+    /// Reads messages.
+    Admit,
+    /// Settles tasks.
+    Record,
+}
+
+impl ThreadName {
+    /// As the operating system has it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Admit => "admit",
+            Self::Record => "record",
+        }
+    }
+}
+
 /// Something a consumer cannot work without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Resource {
@@ -225,6 +248,8 @@ pub enum Event {
     },
     /// A worker thread could not be started.
     NotHired,
+    /// A thread ended that had to last.
+    ThreadGone(ThreadName),
     /// A fault of ours, met by work that goes on trying.
     Failing(AwsFault),
     /// A task is settled.

@@ -12,7 +12,7 @@ use exportpool_consumer::{
     aws::ports::AwsPorts,
     config::{Config, EXIT_CONFIG},
     observe::{self, report::Identity},
-    run::{self, Settings, TooManyStuck},
+    run::{self, Broken, Settings},
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -20,8 +20,8 @@ use tokio::{
     time,
 };
 
-/// Exit code when too many worker threads were stuck (`EX_SOFTWARE` of sysexits.h).
-const EXIT_STUCK: u8 = 70;
+/// Exit code when a part of the consumer is broken (`EX_SOFTWARE` of sysexits.h).
+const EXIT_BROKEN: u8 = 70;
 /// What a shell says of a program that a signal ended.
 const EXIT_INTERRUPTED: i32 = 130;
 /// After the grace period, for what is being written down just then.
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
 }
 
 fn exit_code(error: &anyhow::Error) -> ExitCode {
-    if error.is::<TooManyStuck>() { ExitCode::from(EXIT_STUCK) } else { ExitCode::FAILURE }
+    if error.is::<Broken>() { ExitCode::from(EXIT_BROKEN) } else { ExitCode::FAILURE }
 }
 
 fn start(config: &Config) -> anyhow::Result<ExitCode> {
@@ -115,11 +115,17 @@ fn refuse(why: &dyn std::fmt::Display) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use exportpool_consumer::event::ThreadName;
+
     use super::*;
 
     #[test]
-    fn too_many_stuck_threads_have_an_exit_code_of_their_own() {
-        assert_eq!(exit_code(&TooManyStuck(3).into()), ExitCode::from(70));
+    fn a_broken_consumer_has_an_exit_code_of_its_own_also_when_its_drain_overruns() {
+        let stuck = anyhow::Error::new(Broken::TooManyStuck(3));
+        let gone = Broken::ThreadGone(ThreadName::Record).into();
+        for broken in [gone, stuck.context("the grace period is over")] {
+            assert_eq!(exit_code(&broken), ExitCode::from(70));
+        }
         assert_eq!(exit_code(&anyhow::anyhow!("the grace period is over")), ExitCode::FAILURE);
     }
 }

@@ -128,7 +128,9 @@ impl Board {
             return Some(why.into());
         }
         let said = self.said();
-        if said.started {
+        if said.started && said.alive == 0 {
+            Some("no worker thread takes work".into())
+        } else if said.started {
             said.unavailable
         } else {
             Some(said.unavailable.unwrap_or_else(|| "starting".into()))
@@ -176,7 +178,7 @@ mod tests {
         let start = Instant::now();
         let board = Board::new(start);
         let later = start + Duration::from_secs(31);
-        board.say(Said { started: true, ..Said::default() });
+        board.say(Said { started: true, alive: 1, ..Said::default() });
         board.beat(Loop::Main, later);
         board.beat(Loop::Link, start);
         assert!(board.dead(later).is_some_and(|why| why.starts_with("stalled")), "link has not moved");
@@ -190,8 +192,20 @@ mod tests {
         let start = Instant::now();
         let board = Board::new(start);
         let report = PodReport { draining: true, ..PodReport::default() };
-        board.say(Said { report, started: true, ..Said::default() });
+        board.say(Said { report, started: true, alive: 1, ..Said::default() });
         assert_eq!((board.unready(start), board.health(start, 0).status), (None, Status::Draining));
+    }
+
+    #[test]
+    fn a_pod_without_a_worker_is_live_and_not_ready() {
+        let start = Instant::now();
+        let board = Board::new(start);
+        let say = |alive| board.say(Said { started: true, alive, ..Said::default() });
+        say(0);
+        assert_eq!(board.dead(start), None);
+        assert!(board.unready(start).is_some_and(|why| why.contains("no worker")));
+        say(1);
+        assert_eq!(board.unready(start), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     config::Pool,
-    event::{Command, Event, Resource, Settlement, WorkerId},
+    event::{Command, Event, Resource, Settlement, ThreadName, WorkerId},
     fail::{
         AwsFault,
         breaker::{Allowance, Breaker},
@@ -67,6 +67,8 @@ pub struct Desk {
     pub(super) hiring: Hiring,
     /// Worker threads given up as stuck.
     pub(super) abandoned: usize,
+    /// A thread that had to last.
+    pub(super) gone: Option<ThreadName>,
     pub(super) polls: [Polls; 2],
     pub(super) breaker: Breaker,
     pub(super) started: bool,
@@ -93,6 +95,7 @@ impl Desk {
             workers: BTreeMap::new(),
             hiring: Hiring::default(),
             abandoned: 0,
+            gone: None,
             polls: [Polls::default(); 2],
             breaker: Breaker::default(),
             started: false,
@@ -106,8 +109,7 @@ impl Desk {
     /// Takes in one event and answers what is to be done, in order.
     pub fn handle(&mut self, event: Event, now: Instant) -> Vec<Command> {
         self.take_in(event, now);
-        self.refill(now);
-        std::mem::take(&mut self.out)
+        self.go_on(now)
     }
 
     /// Looks after leases and workers that are due, at [`Desk::wake_at`].
@@ -120,6 +122,11 @@ impl Desk {
         }
         self.extend(now);
         self.hire_again(now);
+        self.go_on(now)
+    }
+
+    fn go_on(&mut self, now: Instant) -> Vec<Command> {
+        self.leave_unsettled(now);
         self.refill(now);
         std::mem::take(&mut self.out)
     }
@@ -146,6 +153,7 @@ impl Desk {
             Event::WorkerGone { worker } => self.worker_gone(worker, now),
             Event::WorkerStuck { worker } => self.worker_stuck(worker, now),
             Event::NotHired => self.hiring.failed(now),
+            Event::ThreadGone(thread) => self.thread_gone(thread),
             Event::Failing(fault) => self.ours(fault),
             Event::Settled { no, settlement, fault } => self.settled(no, &settlement, fault, now),
             Event::Extended { sent, entries } => self.extended(sent, entries),
@@ -247,7 +255,13 @@ impl Desk {
         (pool, InHand { slots: 1, busy, jobs: busy, ..InHand::default() })
     }
 
-    fn settled(&mut self, no: TaskNo, settlement: &Settlement, fault: Option<AwsFault>, now: Instant) {
+    pub(super) fn settled(
+        &mut self,
+        no: TaskNo,
+        settlement: &Settlement,
+        fault: Option<AwsFault>,
+        now: Instant,
+    ) {
         let Some((lease, queue)) = self.settling.remove(&no) else { return };
         self.tally.settled(queue, settlement);
         if let Settlement::Retry(delay) | Settlement::Resent(delay) = settlement {

@@ -16,6 +16,7 @@ mod retries;
 pub mod tally;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod view;
 pub mod workers;
 

@@ -1,6 +1,7 @@
 //! The desk, event by event.
 
 mod faults;
+mod threads;
 mod workers;
 
 use std::time::{Duration, Instant};

@@ -16,7 +16,7 @@ use tokio::{sync::mpsc, time};
 use crate::{
     admit::{Admission, AdmitCommand},
     config::{Config, Pool},
-    event::{Cause, Command, Event, Resource, WorkerId},
+    event::{Cause, Command, Event, Resource, ThreadName, WorkerId},
     observe::{
         board::{Board, Loop},
         loop_delay::Rung,
@@ -31,7 +31,7 @@ use crate::{
         worker::on_this_thread,
     },
 };
-use threads::{start_admit, start_link, start_observe, start_record, worker_main};
+use threads::{Thread, start_admit, start_link, start_observe, start_record, worker_main};
 
 /// What the main thread needs of the configuration.
 #[derive(Debug, Clone)]
@@ -80,17 +80,30 @@ const CANCEL_AGAIN: Duration = Duration::from_secs(1);
 /// How often the board is told how main is.
 const SAY_EVERY: Duration = Duration::from_millis(100);
 
-/// So many worker threads were stuck that the consumer ended, for another process to begin anew. What it had in hand
-/// is settled or given back.
+/// A part of the consumer is broken: it ended, for another process to begin anew. What it had in hand is settled or
+/// given back, unless the grace period was over before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{0} worker threads were stuck and had to be given up ({MAX_ABANDONED} are borne)")]
-pub struct TooManyStuck(pub usize);
+pub enum Broken {
+    /// So many worker threads were stuck.
+    #[error("{0} worker threads were stuck and had to be given up ({MAX_ABANDONED} are borne)")]
+    TooManyStuck(usize),
+    /// A thread ended that had to last.
+    #[error("the {} thread ended", .0.as_str())]
+    ThreadGone(ThreadName),
+}
 
-/// Runs a consumer until `stop` resolves, or too many of its threads are stuck, and everything in hand is settled or
+impl Broken {
+    fn of(desk: &Desk) -> Option<Self> {
+        let stuck = desk.too_many_abandoned().then(|| Self::TooManyStuck(desk.abandoned()));
+        desk.gone().map(Self::ThreadGone).or(stuck)
+    }
+}
+
+/// Runs a consumer until `stop` resolves, or a part of it is [`Broken`], and everything in hand is settled or
 /// given back.
 ///
 /// # Errors
-/// When a thread or a runtime cannot be made, when the grace period is over before the end, and [`TooManyStuck`].
+/// When a thread or a runtime cannot be made, when the grace period is over before the end, and [`Broken`].
 pub fn run<P: Ports>(
     ports: &P,
     settings: &Settings,
@@ -118,22 +131,23 @@ pub fn run<P: Ports>(
     main.open(settings.pool.workers);
     let mut ended = Ended::Settled;
     on_this_thread(async { ended = main.turn(incoming, stop, settings).await })?;
+    let broken = Broken::of(&main.desk);
     if ended == Ended::Overdue {
         // Threads that wait for something that does not answer are not waited for.
-        anyhow::bail!("the grace period is over: what is still in hand becomes visible again by itself");
+        let overdue = "the grace period is over: what is still in hand becomes visible again by itself";
+        return Err(broken
+            .map_or_else(|| anyhow::anyhow!(overdue), |broken| anyhow::Error::new(broken).context(overdue)));
     }
-    let Main { crew, outlets, desk, .. } = main;
+    let Main { crew, outlets, .. } = main;
     crew.disband();
     drop(outlets);
-    for thread in [admit_thread, record_thread, link_thread] {
-        thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?;
-    }
+    let ended = [admit_thread, record_thread, link_thread].map(Thread::join);
     let _ = stop_observing.send(());
     observe_thread.join().map_err(|_| anyhow::anyhow!("the HTTP thread panicked"))?;
-    if desk.too_many_abandoned() {
-        return Err(TooManyStuck(desk.abandoned()).into());
+    if let Some(broken) = broken {
+        return Err(broken.into());
     }
-    Ok(())
+    ended.into_iter().collect::<Result<(), _>>().map_err(|_| anyhow::anyhow!("a thread panicked"))
 }
 
 /// How the main loop ended.
@@ -227,8 +241,15 @@ impl Main {
     }
 
     fn take(&mut self, event: Event) {
-        if let Event::Finished { no, .. } = &event {
-            self.crew.finished(*no);
+        match &event {
+            Event::Finished { no, .. } => self.crew.finished(*no),
+            Event::ThreadGone(thread) => {
+                tracing::error!(
+                    thread = thread.as_str(),
+                    "a thread ended that had to last: the consumer drains"
+                );
+            }
+            _ => {}
         }
         let commands = self.desk.handle(event, now());
         self.carry_out(commands);

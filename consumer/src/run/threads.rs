@@ -18,7 +18,7 @@ use tokio::{
 use super::Settings;
 use crate::{
     admit::{self, AdmitCommand},
-    event::Event,
+    event::{Event, ThreadName},
     observe::{
         board::{Board, Loop},
         http,
@@ -40,12 +40,36 @@ const LINK_BEAT_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) type Thread = thread::JoinHandle<()>;
 
+/// Tells main of the end of a thread, also of one that unwinds.
+struct TellsItsEnd {
+    thread: ThreadName,
+    events: mpsc::UnboundedSender<Event>,
+}
+
+impl Drop for TellsItsEnd {
+    fn drop(&mut self) {
+        // Once main has ended, this is the end that is meant to be.
+        let _ = self.events.send(Event::ThreadGone(self.thread));
+    }
+}
+
+/// Starts a thread that has to last as long as main.
+fn spawn_lasting<F: Future<Output = ()>>(
+    thread: ThreadName,
+    events: &mpsc::UnboundedSender<Event>,
+    main: impl FnOnce() -> F + Send + 'static,
+) -> anyhow::Result<Thread> {
+    spawn(thread.as_str(), Some(TellsItsEnd { thread, events: events.clone() }), main)
+}
+
 fn spawn<F: Future<Output = ()>>(
     name: &str,
+    tells_its_end: Option<TellsItsEnd>,
     main: impl FnOnce() -> F + Send + 'static,
 ) -> anyhow::Result<Thread> {
     let of = name.to_owned();
     let run = move || {
+        let _last = tells_its_end;
         if let Err(error) = on_this_thread(async { main().await }) {
             tracing::error!(thread = of, %error, "a runtime cannot be made");
         }
@@ -63,16 +87,16 @@ pub(super) fn start_link<P: Ports>(
     board: &Board,
 ) -> anyhow::Result<(Link, Thread)> {
     let (link, commands) = Link::new();
-    let (ports, events, board, visibility) =
+    let (ports, told, board, visibility) =
         (ports.clone(), events.clone(), board.clone(), settings.visibility);
-    let thread = spawn("link", move || async move {
+    let thread = spawn_lasting(ThreadName::Link, events, move || async move {
         let beats = tokio::task::spawn_local(async move {
             loop {
                 board.beat(Loop::Link, Instant::now());
                 time::sleep(LINK_BEAT_EVERY).await;
             }
         });
-        poll::run(Rc::new(ports.queue()), visibility, commands, events).await;
+        poll::run(Rc::new(ports.queue()), visibility, commands, told).await;
         beats.abort();
     })?;
     Ok((link, thread))
@@ -85,15 +109,23 @@ pub(super) fn start_admit<P: Ports>(
     events: &mpsc::UnboundedSender<Event>,
 ) -> anyhow::Result<(mpsc::UnboundedSender<AdmitCommand>, Thread)> {
     let (admit, commands) = mpsc::unbounded_channel();
-    let (ports, events) = (ports.clone(), events.clone());
+    let (ports, told) = (ports.clone(), events.clone());
     let (credentials, max_attempts) = (settings.credentials.clone(), settings.task.max_attempts);
-    let thread = spawn("admit", move || async move {
+    let thread = spawn_lasting(ThreadName::Admit, events, move || async move {
         match ports.pages() {
             Ok(source) => {
                 let ledger = ports.ledger();
                 let (yields, next) = (RefCell::default(), Cell::default());
-                let admitter =
-                    admit::Admitter { ledger, source, credentials, link, events, max_attempts, yields, next };
+                let admitter = admit::Admitter {
+                    ledger,
+                    source,
+                    credentials,
+                    link,
+                    events: told,
+                    max_attempts,
+                    yields,
+                    next,
+                };
                 admitter.run(commands).await;
             }
             Err(error) => tracing::error!(%error, "the admit thread cannot make its HTTP client"),
@@ -110,10 +142,10 @@ pub(super) fn start_record<P: Ports>(
     events: &mpsc::UnboundedSender<Event>,
 ) -> anyhow::Result<(mpsc::UnboundedSender<RecordCommand>, Thread)> {
     let (record, commands) = mpsc::unbounded_channel();
-    let (ports, events) = (ports.clone(), events.clone());
+    let (ports, told) = (ports.clone(), events.clone());
     let rules = RecordRules { max_attempts: settings.task.max_attempts, instance: instance.to_owned() };
-    let thread = spawn("record", move || async move {
-        record::run(ports.store(), ports.ledger(), link, rules, commands, events).await;
+    let thread = spawn_lasting(ThreadName::Record, events, move || async move {
+        record::run(ports.store(), ports.ledger(), link, rules, commands, told).await;
     })?;
     Ok((record, thread))
 }
@@ -124,7 +156,7 @@ pub(super) fn start_observe(
 ) -> anyhow::Result<(oneshot::Sender<()>, Thread)> {
     let (stop, stopped) = oneshot::channel();
     listener.set_nonblocking(true).context("the HTTP port")?;
-    let thread = spawn("observe", move || async move {
+    let thread = spawn("observe", None, move || async move {
         tokio::task::spawn_local(board.belfry().clone().ring());
         match TcpListener::from_std(listener) {
             Ok(listener) => http::serve(listener, board, stopped).await,

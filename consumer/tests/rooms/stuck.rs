@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use exportpool_consumer::{
+    event::ThreadName,
     message::QueueName,
-    run::{Settings, TooManyStuck},
+    run::{Broken, Settings},
 };
 use exportpool_contract::record::{JobState, TaskState};
 
@@ -134,7 +135,7 @@ fn with_a_third_stuck_thread_the_consumer_drains_and_ends_with_an_error() {
     assert!(world.at_gate(&gated) && !pod.has_ended(), "what moves is finished");
     world.open_gate(&gated);
     let error = pod.end().expect_err("it failed");
-    assert_eq!(error.downcast_ref::<TooManyStuck>(), Some(&TooManyStuck(3)));
+    assert_eq!(error.downcast_ref::<Broken>(), Some(&Broken::TooManyStuck(3)));
     assert_eq!(world.task("j", "t").unwrap().state, TaskState::Done);
     barrier.0.open();
     let next = Pod::numbered(&world, crate::pod::settings(), 9);
@@ -142,6 +143,48 @@ fn with_a_third_stuck_thread_the_consumer_drains_and_ends_with_an_error() {
     next.stop();
     assert_eq!(world.counted("k"), (3, 0));
     world.assert_sound();
+}
+
+/// The fourth task waits to be recorded, which nobody cuts short.
+#[test]
+fn a_drain_for_stuck_threads_that_overruns_ends_with_the_same_error() {
+    let (world, barrier) = (World::new(), barrier());
+    world.fail_always(Op::Commit, Flaw::Wait);
+    for task in ["a", "b", "c"] {
+        world.answer(&letters::url("k", task), [Answer::file("x").behind(&barrier), Answer::file("y")]);
+        world.put(QueueName::DownloadTasks, letters::task("k", task));
+    }
+    world.answer(&letters::url("j", "t"), [Answer::file("z")]);
+    world.put(QueueName::DownloadTasks, letters::task("j", "t"));
+    let mut settings = impatient();
+    settings.pool.workers = 4;
+    settings.grace = Duration::from_secs(1);
+    let pod = Pod::with(&world, settings);
+    eventually("it ends by itself", || pod.has_ended());
+    let error = pod.end().expect_err("it failed");
+    assert_eq!(error.downcast_ref::<Broken>(), Some(&Broken::TooManyStuck(3)));
+    assert!(error.to_string().contains("grace period"), "{error}");
+    world.let_go();
+    barrier.0.open();
+}
+
+#[test]
+fn a_thread_that_has_to_last_and_ends_drains_the_consumer_and_ends_it_with_an_error() {
+    for thread in [ThreadName::Link, ThreadName::Admit, ThreadName::Record] {
+        let world = World::new();
+        world.answer(&letters::url("j", "t"), [Answer::file("x")]);
+        world.put(QueueName::DownloadTasks, letters::task("j", "t"));
+        world.lock().dies = Some(thread.as_str());
+        let pod = Pod::start(&world);
+        eventually("it ends by itself", || pod.has_ended());
+        let error = pod.end().expect_err("it failed");
+        assert_eq!(error.downcast_ref::<Broken>(), Some(&Broken::ThreadGone(thread)));
+        world.lock().dies = None;
+        let next = Pod::numbered(&world, settings(), 9);
+        eventually_in(&world, "another process does the work", || all_is_acknowledged(&world));
+        next.stop();
+        world.assert_sound();
+    }
 }
 
 #[test]

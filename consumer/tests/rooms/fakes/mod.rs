@@ -35,6 +35,8 @@ pub struct Everything {
     pub bucket: store::Bucket,
     pub table: ledger::Table,
     pub web: source::Web,
+    /// The thread of this name panics when it makes its clients.
+    pub dies: Option<&'static str>,
 }
 
 impl World {
@@ -92,6 +94,11 @@ impl World {
         self.lock().queues.main(queue).is_empty()
     }
 
+    fn live_or_die(&self) {
+        let dies = self.lock().dies;
+        assert!(dies.is_none() || dies != std::thread::current().name(), "a thread dies on purpose");
+    }
+
     /// The ports for one pod.
     pub fn ports(&self, pod: u32) -> FakePorts {
         FakePorts { world: self.clone(), pod }
@@ -112,6 +119,7 @@ impl Ports for FakePorts {
     type Source = source::FakeSource;
 
     fn queue(&self) -> Self::Queue {
+        self.world.live_or_die();
         queue::FakeQueue { world: self.world.clone(), pod: self.pod }
     }
 
@@ -120,10 +128,12 @@ impl Ports for FakePorts {
     }
 
     fn ledger(&self) -> Self::Ledger {
+        self.world.live_or_die();
         ledger::FakeLedger(self.world.clone())
     }
 
     fn source(&self) -> anyhow::Result<Self::Source> {
+        self.world.live_or_die();
         Ok(source::FakeSource::new(self.world.clone()))
     }
 
