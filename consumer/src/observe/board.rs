@@ -13,7 +13,7 @@ use exportpool_contract::{
     health::{Status, Workers},
 };
 
-use super::loop_delay::{Belfry, Rung};
+use super::loop_delay::{LoopProbes, ProbedLoop};
 use crate::place::workers::MAX_ABANDONED;
 
 /// A loop that has not moved for this long is stalled.
@@ -29,7 +29,7 @@ struct Inner {
     said: Mutex<Said>,
     main: AtomicU64,
     link: AtomicU64,
-    belfry: Belfry,
+    probes: LoopProbes,
 }
 
 /// What main says.
@@ -59,13 +59,13 @@ impl Board {
     #[must_use]
     pub fn new(start: Instant) -> Self {
         let (main, link) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self(Arc::new(Inner { start, said: Mutex::default(), main, link, belfry: Belfry::default() }))
+        Self(Arc::new(Inner { start, said: Mutex::default(), main, link, probes: LoopProbes::default() }))
     }
 
-    /// Where loops hang their bells.
+    /// Where loops are registered to be probed.
     #[must_use]
-    pub fn belfry(&self) -> &Belfry {
-        &self.0.belfry
+    pub fn probes(&self) -> &LoopProbes {
+        &self.0.probes
     }
 
     /// Main says how it is.
@@ -109,8 +109,8 @@ impl Board {
     /// The pod report now.
     #[must_use]
     pub fn report(&self, now: Instant) -> PodReport {
-        let (loop_delay, run_queue_delay) = self.0.belfry.report(Rung::Main);
-        let (worker_loop_delay, worker_run_queue_delay) = self.0.belfry.report(Rung::Worker);
+        let (loop_delay, run_queue_delay) = self.0.probes.report(ProbedLoop::Main);
+        let (worker_loop_delay, worker_run_queue_delay) = self.0.probes.report(ProbedLoop::Worker);
         PodReport {
             uptime_ms: self.millis(now),
             loop_delay,

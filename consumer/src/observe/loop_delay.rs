@@ -1,4 +1,4 @@
-//! How late main and the workers are: the observe thread rings, and each loop notes how long it took to hear it.
+//! How late main and the workers are: the observe thread probes, and each loop notes how long it took to answer.
 //!
 //! A timer on the loop itself would do worse: tokio's timers go by whole milliseconds, which is more than what is
 //! measured here. What a thread waited for a CPU is read beside it, from the kernel: on few cores the two are told
@@ -21,16 +21,16 @@ use tokio::{
     time,
 };
 
-/// How often main is rung.
+/// How often main is probed.
 pub const PROBE_EVERY: Duration = Duration::from_millis(10);
-/// Workers are rung at every second ring: there are many of them.
+/// Workers are probed every second time: there are many of them.
 const WORKERS_AT: u64 = 2;
 /// Delays beyond a minute are counted as one.
 const MOST_MICROS: u64 = 60_000_000;
 
-/// Whose loop.
+/// A kind of loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rung {
+pub enum ProbedLoop {
     /// Main's.
     Main,
     /// A worker's.
@@ -72,105 +72,105 @@ impl DelayProbe {
 /// What was measured of one kind of loop.
 #[derive(Debug, Default)]
 pub struct Delays {
-    /// From the ring to when it was heard.
+    /// From the probe to its answer.
     pub of_loop: DelayProbe,
     /// Ready, and waiting for a CPU. `None` where the kernel does not say.
     pub of_run_queue: Option<DelayProbe>,
 }
 
-/// All bells, and what was measured with them. Written by the observe thread alone, which also reads it.
+/// All probed loops, and what was measured of them. Written by the observe thread alone, which also reads it.
 #[derive(Debug, Clone, Default)]
-pub struct Belfry(Arc<Inner>);
+pub struct LoopProbes(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    ropes: Mutex<Vec<Rope>>,
+    loops: Mutex<Vec<Probed>>,
     main: Mutex<Delays>,
     workers: Mutex<Delays>,
 }
 
-/// One loop's bell, as observe has it.
+/// A loop, as observe probes it.
 #[derive(Debug)]
-struct Rope {
-    of: Rung,
-    ring: mpsc::Sender<Instant>,
+struct Probed {
+    of: ProbedLoop,
+    send: mpsc::Sender<Instant>,
     late: Arc<AtomicU64>,
     run_queue: Option<RunQueue>,
 }
 
-/// One loop's bell, as the loop has it.
+/// Probes, as the loop answers them.
 #[derive(Debug)]
-pub(crate) struct Bell {
-    rings: mpsc::Receiver<Instant>,
+pub(crate) struct Probes {
+    sent: mpsc::Receiver<Instant>,
     late: Arc<AtomicU64>,
 }
 
-impl Bell {
-    /// Waits for a ring. Cancel safe.
-    pub(crate) async fn rung(&mut self) -> Option<Instant> {
-        self.rings.recv().await
+impl Probes {
+    /// Waits for a probe: when it was sent. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Option<Instant> {
+        self.sent.recv().await
     }
 
-    /// A ring was heard now.
-    pub(crate) fn hear(&self, rung: Instant, now: Instant) {
-        let late = now.saturating_duration_since(rung).as_nanos();
-        // Zero says that nothing was heard.
+    /// A probe that was sent then is answered now.
+    pub(crate) fn answer(&self, sent: Instant, now: Instant) {
+        let late = now.saturating_duration_since(sent).as_nanos();
+        // Zero says that nothing was answered.
         self.late.store(u64::try_from(late).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
     }
 
-    /// Hears rings until nobody rings any more.
-    pub(crate) async fn listen(mut self) {
-        while let Some(rung) = self.rung().await {
-            self.hear(rung, Instant::now());
+    /// Answers probes until none can come any more.
+    pub(crate) async fn answer_all(mut self) {
+        while let Some(sent) = self.next().await {
+            self.answer(sent, Instant::now());
         }
     }
 }
 
-impl Belfry {
-    /// A bell for the loop of the thread that calls this.
-    pub(crate) fn hang(&self, of: Rung) -> Bell {
-        let (ring, rings) = mpsc::channel(1);
+impl LoopProbes {
+    /// Probes for the loop of the thread that calls this.
+    pub(crate) fn register(&self, of: ProbedLoop) -> Probes {
+        let (send, sent) = mpsc::channel(1);
         let late = Arc::<AtomicU64>::default();
-        let rope = Rope { of, ring, late: Arc::clone(&late), run_queue: RunQueue::of_this_thread() };
-        lock(&self.0.ropes).push(rope);
-        Bell { rings, late }
+        let probed = Probed { of, send, late: Arc::clone(&late), run_queue: RunQueue::of_this_thread() };
+        lock(&self.0.loops).push(probed);
+        Probes { sent, late }
     }
 
-    /// Rings for good. A ring that is not heard yet is not followed by another: a blocked loop is one long delay, not
-    /// a queue of them.
-    pub(crate) async fn ring(self) {
+    /// Probes for good. A probe that is not answered yet is not followed by another: a blocked loop is one long delay,
+    /// not a queue of them.
+    pub(crate) async fn run(self) {
         let mut every = time::interval(PROBE_EVERY);
         every.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
         for round in 0_u64.. {
             every.tick().await;
             let now = Instant::now();
-            lock(&self.0.ropes).retain_mut(|rope| {
-                if rope.of == Rung::Worker && !round.is_multiple_of(WORKERS_AT) {
+            lock(&self.0.loops).retain_mut(|probed| {
+                if probed.of == ProbedLoop::Worker && !round.is_multiple_of(WORKERS_AT) {
                     return true;
                 }
-                rope.collect(&mut lock(self.of(rope.of)));
-                !matches!(rope.ring.try_send(now), Err(TrySendError::Closed(_)))
+                probed.collect(&mut lock(self.of(probed.of)));
+                !matches!(probed.send.try_send(now), Err(TrySendError::Closed(_)))
             });
         }
     }
 
     /// The delays of a kind of loop, and its run-queue delays where they are known.
     #[must_use]
-    pub fn report(&self, of: Rung) -> (LoopDelay, Option<LoopDelay>) {
+    pub fn report(&self, of: ProbedLoop) -> (LoopDelay, Option<LoopDelay>) {
         let delays = lock(self.of(of));
         (delays.of_loop.report(), delays.of_run_queue.as_ref().map(DelayProbe::report))
     }
 
-    fn of(&self, of: Rung) -> &Mutex<Delays> {
+    fn of(&self, of: ProbedLoop) -> &Mutex<Delays> {
         match of {
-            Rung::Main => &self.0.main,
-            Rung::Worker => &self.0.workers,
+            ProbedLoop::Main => &self.0.main,
+            ProbedLoop::Worker => &self.0.workers,
         }
     }
 }
 
-impl Rope {
-    /// Notes what was heard since the last ring.
+impl Probed {
+    /// Notes what was answered since the last probe.
     fn collect(&mut self, delays: &mut Delays) {
         let late = self.late.swap(0, Ordering::Relaxed);
         if late > 0 {
@@ -237,19 +237,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_loop_that_was_blocked_is_late_by_as_long_and_the_others_are_not() {
-        let belfry = Belfry::default();
-        let (mut main, worker) = (belfry.hang(Rung::Main), belfry.hang(Rung::Worker));
-        let ringing = tokio::spawn(belfry.clone().ring());
-        let listening = tokio::spawn(worker.listen());
-        let rung = main.rung().await.unwrap();
-        main.hear(rung, rung + Duration::from_secs(3));
-        while belfry.report(Rung::Main).0.max_micros == 0 || belfry.report(Rung::Worker).0.max_micros == 0 {
+        let probes = LoopProbes::default();
+        let (mut main, worker) = (probes.register(ProbedLoop::Main), probes.register(ProbedLoop::Worker));
+        let probing = tokio::spawn(probes.clone().run());
+        let answering = tokio::spawn(worker.answer_all());
+        let sent = main.next().await.unwrap();
+        main.answer(sent, sent + Duration::from_secs(3));
+        while probes.report(ProbedLoop::Main).0.max_micros == 0
+            || probes.report(ProbedLoop::Worker).0.max_micros == 0
+        {
             tokio::task::yield_now().await;
         }
-        ringing.abort();
-        listening.abort();
-        assert!((2_990_000..=3_010_000).contains(&belfry.report(Rung::Main).0.max_micros));
-        assert!(belfry.report(Rung::Worker).0.max_micros < 2_000_000);
+        probing.abort();
+        answering.abort();
+        assert!((2_990_000..=3_010_000).contains(&probes.report(ProbedLoop::Main).0.max_micros));
+        assert!(probes.report(ProbedLoop::Worker).0.max_micros < 2_000_000);
     }
 
     #[test]

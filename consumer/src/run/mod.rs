@@ -19,7 +19,7 @@ use crate::{
     event::{Cause, Command, Event, Resource, ThreadName, WorkerId},
     observe::{
         board::{Board, Loop},
-        loop_delay::Rung,
+        loop_delay::ProbedLoop,
         report::{self, Identity},
     },
     place::{Desk, desk::Rules, workers::MAX_ABANDONED},
@@ -27,7 +27,7 @@ use crate::{
     ports::Ports,
     record::RecordCommand,
     work::{
-        fetch::credentials::Credentials, pool::Crew, task::TaskRules, watchdog::beat_every,
+        fetch::credentials::Credentials, pool::WorkerPool, task::TaskRules, watchdog::beat_every,
         worker::on_this_thread,
     },
 };
@@ -118,11 +118,11 @@ pub fn run<P: Ports>(
     let (record, record_thread) = start_record(ports, settings, &identity.instance, link.clone(), &events)?;
     let (stop_observing, observe_thread) = start_observe(listener, board.clone())?;
     let workers = worker_main(ports.clone(), settings, &identity.instance, &events, &board);
-    let crew = Crew::new(workers, events.clone());
+    let pool = WorkerPool::new(workers, events.clone());
     drop(events);
     let mut main = Main {
         desk: Desk::new(Rules { pool: settings.pool, visibility: settings.visibility }, fastrand::Rng::new()),
-        crew,
+        pool,
         outlets: Outlets { link, admit, record },
         identity,
         board,
@@ -138,8 +138,8 @@ pub fn run<P: Ports>(
         return Err(broken
             .map_or_else(|| anyhow::anyhow!(overdue), |broken| anyhow::Error::new(broken).context(overdue)));
     }
-    let Main { crew, outlets, .. } = main;
-    crew.disband();
+    let Main { pool, outlets, .. } = main;
+    pool.disband();
     drop(outlets);
     let ended = [admit_thread, record_thread, link_thread].map(Thread::join);
     let _ = stop_observing.send(());
@@ -167,7 +167,7 @@ struct Outlets {
 
 struct Main {
     desk: Desk,
-    crew: Crew,
+    pool: WorkerPool,
     outlets: Outlets,
     identity: Identity,
     board: Board,
@@ -192,7 +192,7 @@ impl Main {
         settings: &Settings,
     ) -> Ended {
         let mut stop = std::pin::pin!(stop);
-        let mut bell = self.board.belfry().hang(Rung::Main);
+        let mut probes = self.board.probes().register(ProbedLoop::Main);
         let (mut say_at, mut look_at) = (now(), now());
         let mut ending: Option<Ending> = None;
         while !(self.desk.is_draining() && self.desk.is_empty()) {
@@ -211,7 +211,7 @@ impl Main {
                     look_at = now() + beat_every(settings.stuck_after);
                     self.look_after_workers();
                 }
-                Some(rung) = bell.rung() => bell.hear(rung, Instant::now()),
+                Some(sent) = probes.next() => probes.answer(sent, Instant::now()),
                 () = until_some(ending.map(|ending| ending.end_at)) => return Ended::Overdue,
                 () = until_some(ending.map(|ending| ending.cancel_at)) => {
                     tracing::warn!("the grace period is nearly over: what is in hand is cancelled and given back");
@@ -235,14 +235,14 @@ impl Main {
     }
 
     fn look_after_workers(&mut self) {
-        for worker in self.crew.look() {
+        for worker in self.pool.look() {
             self.take(Event::WorkerStuck { worker });
         }
     }
 
     fn take(&mut self, event: Event) {
         match &event {
-            Event::Finished { no, .. } => self.crew.finished(*no),
+            Event::Finished { no, .. } => self.pool.finished(*no),
             Event::ThreadGone(thread) => {
                 tracing::error!(
                     thread = thread.as_str(),
@@ -293,9 +293,9 @@ impl Main {
             Command::HandOver(task) => {
                 let _ = record.send(RecordCommand::HandOver(task));
             }
-            Command::Start { worker, task } => self.crew.assign(worker, task),
+            Command::Start { worker, task } => self.pool.assign(worker, task),
             Command::Cancel(no) => {
-                self.crew.cancel(no);
+                self.pool.cancel(no);
                 let _ = record.send(RecordCommand::Cancel(no));
             }
             Command::Look(resource, after) => self.look(resource, after),
@@ -315,11 +315,11 @@ impl Main {
 
     fn let_go(&mut self, worker: WorkerId, cause: Cause) {
         tracing::warn!(worker = worker.0, cause = cause.as_str(), "a worker is replaced");
-        self.crew.let_go(worker, cause);
+        self.pool.let_go(worker, cause);
     }
 
     fn hire(&mut self) {
-        match self.crew.hire() {
+        match self.pool.hire() {
             Ok(worker) => self.desk.hire(worker),
             Err(error) => {
                 tracing::error!(%error, "a worker thread cannot be started: tried again after a pause");

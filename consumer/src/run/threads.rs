@@ -22,7 +22,7 @@ use crate::{
     observe::{
         board::{Board, Loop},
         http,
-        loop_delay::Rung,
+        loop_delay::ProbedLoop,
     },
     poll::{self, Link},
     ports::Ports,
@@ -157,7 +157,7 @@ pub(super) fn start_observe(
     let (stop, stopped) = oneshot::channel();
     listener.set_nonblocking(true).context("the HTTP port")?;
     let thread = spawn("observe", None, move || async move {
-        tokio::task::spawn_local(board.belfry().clone().ring());
+        tokio::task::spawn_local(board.probes().clone().run());
         match TcpListener::from_std(listener) {
             Ok(listener) => http::serve(listener, board, stopped).await,
             Err(error) => tracing::error!(%error, "the HTTP port cannot be served"),
@@ -180,11 +180,11 @@ pub(super) fn worker_main<P: Ports>(
         (board.clone(), Arc::<str>::from(instance), beat_every(settings.stuck_after));
     Arc::new(move |assignments, pulse| {
         let (ports, events, budget, rules) = (ports.clone(), events.clone(), budget.clone(), rules.clone());
-        let (bell, instance) = (board.belfry().hang(Rung::Worker), Arc::clone(&instance));
+        let (probes, instance) = (board.probes().register(ProbedLoop::Worker), Arc::clone(&instance));
         let credentials = credentials.clone();
         let ran = on_this_thread(async move {
             let beats = tokio::task::spawn_local(pulse.clone().beat(beat));
-            let rings = tokio::task::spawn_local(bell.listen());
+            let answers = tokio::task::spawn_local(probes.answer_all());
             match ports.source() {
                 Ok(source) => {
                     let (store, ledger) = (Watched::new(ports.store(), pulse.clone()), ports.ledger());
@@ -194,7 +194,7 @@ pub(super) fn worker_main<P: Ports>(
                 Err(error) => tracing::error!(%error, "a worker cannot make its HTTP client"),
             }
             beats.abort();
-            rings.abort();
+            answers.abort();
         });
         if let Err(error) = ran {
             tracing::error!(%error, "a worker's runtime cannot be made");

@@ -29,10 +29,10 @@ pub(crate) type WorkerMain = dyn Fn(mpsc::UnboundedReceiver<Assignment>, Pulse) 
 const ENDING: Duration = Duration::from_secs(2);
 
 /// The worker threads.
-pub(crate) struct Crew {
+pub(crate) struct WorkerPool {
     main: Arc<WorkerMain>,
     events: mpsc::UnboundedSender<Event>,
-    workers: HashMap<WorkerId, Hand>,
+    workers: HashMap<WorkerId, WorkerThread>,
     running: HashMap<TaskNo, (WorkerId, CancellationToken)>,
     watchdog: Watchdog,
     next: u64,
@@ -41,12 +41,12 @@ pub(crate) struct Crew {
     all_ended: Receiver<()>,
 }
 
-struct Hand {
+struct WorkerThread {
     assign: mpsc::UnboundedSender<Assignment>,
     pulse: Pulse,
 }
 
-impl Crew {
+impl WorkerPool {
     pub(crate) fn new(main: Arc<WorkerMain>, events: mpsc::UnboundedSender<Event>) -> Self {
         let (alive, all_ended) = channel();
         Self {
@@ -70,10 +70,10 @@ impl Crew {
         let (events, its_pulse, alive) = (self.events.clone(), pulse.clone(), self.alive.clone());
         thread::Builder::new().name(format!("worker-{}", id.0)).spawn(move || {
             // Dropped also when the thread unwinds: main learns of every end.
-            let _farewell = Farewell { id, events, _alive: alive };
+            let _last = TellsItsEnd { id, events, _alive: alive };
             main(assignments, its_pulse);
         })?;
-        self.workers.insert(id, Hand { assign, pulse });
+        self.workers.insert(id, WorkerThread { assign, pulse });
         Ok(id)
     }
 
@@ -81,8 +81,8 @@ impl Crew {
     pub(crate) fn assign(&mut self, worker: WorkerId, task: Task) {
         let cancel = CancellationToken::new();
         self.running.insert(task.no, (worker, cancel.clone()));
-        if let Some(hand) = self.workers.get(&worker) {
-            let _ = hand.assign.send(Assignment { task, cancel });
+        if let Some(thread) = self.workers.get(&worker) {
+            let _ = thread.assign.send(Assignment { task, cancel });
         }
     }
 
@@ -100,15 +100,15 @@ impl Crew {
 
     /// Looks once whether every thread still moves, and answers those that do not.
     pub(crate) fn look(&mut self) -> Vec<WorkerId> {
-        self.watchdog.look(self.workers.iter().map(|(id, hand)| (*id, &hand.pulse)))
+        self.watchdog.look(self.workers.iter().map(|(id, thread)| (*id, &thread.pulse)))
     }
 
     /// Lets a thread go: it ends when its line is closed and it has nothing left. One that is stuck is left behind;
     /// should it ever move again, it finds its tasks stopped and itself revoked.
     pub(crate) fn let_go(&mut self, worker: WorkerId, cause: Cause) {
-        let Some(hand) = self.workers.remove(&worker) else { return };
+        let Some(thread) = self.workers.remove(&worker) else { return };
         if cause == Cause::Stuck {
-            hand.pulse.revoke();
+            thread.pulse.revoke();
         }
         self.running.retain(|_, (of, cancel)| {
             if *of == worker {
@@ -127,13 +127,13 @@ impl Crew {
     }
 }
 
-struct Farewell {
+struct TellsItsEnd {
     id: WorkerId,
     events: mpsc::UnboundedSender<Event>,
     _alive: Sender<()>,
 }
 
-impl Drop for Farewell {
+impl Drop for TellsItsEnd {
     fn drop(&mut self) {
         let _ = self.events.send(Event::WorkerGone { worker: self.id });
     }
