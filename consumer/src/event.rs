@@ -198,9 +198,9 @@ pub enum Event {
         /// The listing failed for good; what is left of it is in the dead-letter queue.
         given_up: bool,
     },
-    /// A job's first page could not be read: its message comes again.
+    /// A job's first page could not be read, or SQS takes no dead letter of a message: it comes again.
     AdmitLater {
-        /// The job's message.
+        /// The message.
         lease: LeaseId,
         /// From now.
         delay: Duration,

@@ -17,4 +17,5 @@ pub mod poll;
 pub mod ports;
 pub mod record;
 pub mod run;
+pub mod spec;
 pub mod work;

@@ -35,6 +35,10 @@ impl QueueName {
     }
 }
 
+/// The longest trace context that is carried, in bytes. Today's have 55
+/// (<https://www.w3.org/TR/trace-context/#traceparent-header>).
+pub const MAX_TRACEPARENT_BYTES: usize = 256;
+
 /// Names a message in hand, for the life of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LeaseId(pub u64);
@@ -148,6 +152,12 @@ impl Received {
     #[must_use]
     pub fn enqueued_at(&self) -> Option<u64> {
         self.attribute(attribute::ENQUEUED_AT).and_then(|text| text.parse().ok()).or(self.sent_at)
+    }
+
+    /// W3C trace context, when there is one of a length that can be carried along.
+    #[must_use]
+    pub fn traceparent(&self) -> Option<&str> {
+        self.attribute(attribute::TRACEPARENT).filter(|trace| trace.len() <= MAX_TRACEPARENT_BYTES)
     }
 
     /// A message attribute.

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue, Tr
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
 use bytes::Bytes;
-use exportpool_consumer::{admit::parse::task_digest, aws::connect, work::store::checksum::Checksum};
+use exportpool_consumer::{aws::connect, spec::task_digest, work::store::checksum::Checksum};
 use exportpool_contract::{
     JobId, TaskId, TaskMessage, environment as name,
     record::{COUNTER, JOB, PK, SK, job_pk, shard_pk, task_sk},

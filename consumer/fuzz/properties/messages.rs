@@ -4,9 +4,10 @@
 use std::collections::HashSet;
 
 use exportpool_consumer::{
-    admit::parse::{Files, MAX_URL_BYTES, Parsed, parse, task_digest},
+    admit::parse::{Files, Job, Parsed, parse},
     fail::{Reason, dead_letter},
     message::{Attributes, QueueName, Receipt, Received},
+    spec::{MAX_TASK_BYTES, MAX_URL_BYTES, task_digest},
 };
 use exportpool_contract::{JobId, ObjectKey, TaskMessage, TaskSpec};
 
@@ -25,7 +26,10 @@ pub(crate) fn hold(data: &[u8]) {
                     Files::Inline(tasks) => {
                         let names: HashSet<_> = tasks.iter().map(|task| &task.task_id).collect();
                         assert_eq!(names.len(), tasks.len(), "each task once");
-                        tasks.iter().for_each(|task| task_holds(&job.id, prefix, task));
+                        for task in tasks {
+                            task_holds(&job.id, prefix, task);
+                            sent_on(&message_of(&job, task));
+                        }
                     }
                     Files::Pages { api, continues } => {
                         let urls = [Some(&api.url), continues.as_ref().map(|at| &at.url)];
@@ -53,11 +57,23 @@ fn task_holds(job: &JobId, prefix: Option<&str>, task: &TaskSpec) {
     assert!(key.split('/').all(|step| !matches!(step, "" | "." | "..")), "{key:?} climbs");
 }
 
+/// As it is handed over.
+fn message_of(job: &Job, task: &TaskSpec) -> TaskMessage {
+    TaskMessage {
+        job_id: job.id.clone(),
+        task: task.clone(),
+        destination: job.destination.clone(),
+        attempt: 0,
+        enqueued_at: Some(u64::MAX),
+        page: None,
+    }
+}
+
 /// What goes to another queue is read there as it was meant.
 fn sent_on(task: &TaskMessage) {
     let text = serde_json::to_string(task).expect("a task message can be written");
     let carried = text.chars().all(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..));
-    assert!(carried, "SQS would refuse {text:?}");
+    assert!(carried && text.len() <= MAX_TASK_BYTES, "SQS would refuse {text:?}");
     match parse(QueueName::DownloadTasks, &text) {
         Ok(Parsed::Task(again)) => assert_eq!(again, *task),
         other => panic!("{text:?} came back as {other:?}"),

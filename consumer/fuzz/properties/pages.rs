@@ -6,14 +6,13 @@
 use std::collections::HashSet;
 
 use exportpool_consumer::{
-    admit::{
-        page::{MAX_PAGE_TASKS, parse_page},
-        parse::{MAX_URL_BYTES, Parsed, parse},
-    },
+    admit::parse::{Parsed, parse},
     fail::{Reason, TaskFault},
     message::QueueName,
+    spec::{MAX_URL_BYTES, check_sendable},
+    work::fetch::page::{MAX_PAGE_TASKS, parse_page},
 };
-use exportpool_contract::TaskSpec;
+use exportpool_contract::{JobId, TaskMessage, TaskSpec};
 
 /// Holds for every page.
 pub(crate) fn hold(data: &[u8]) {
@@ -34,13 +33,21 @@ pub(crate) fn hold(data: &[u8]) {
     }
 }
 
-/// A listed task is sent to another queue, where it is read as it was meant.
+/// A listed task is sent to another queue, where it is read as it was meant; one that cannot be is refused before.
 fn listed(task: &TaskSpec) {
     assert!(task.url.len() <= MAX_URL_BYTES);
-    let mut message = serde_json::to_value(task).expect("a task can be written");
-    message["jobId"] = "j".into();
-    match parse(QueueName::DownloadTasks, &message.to_string()) {
-        Ok(Parsed::Task(again)) => assert_eq!(again.task, *task),
-        other => panic!("{message} came back as {other:?}"),
+    let message = TaskMessage {
+        job_id: JobId::new("j").expect("an id"),
+        task: task.clone(),
+        destination: None,
+        attempt: 0,
+        enqueued_at: None,
+        page: None,
+    };
+    let text = serde_json::to_string(&message).expect("a task can be written");
+    match (check_sendable(&message), parse(QueueName::DownloadTasks, &text)) {
+        (Ok(()), Ok(Parsed::Task(again))) => assert_eq!(again, message),
+        (Err(why), Err(_)) => assert!(!why.is_empty(), "refused without a word"),
+        (checked, other) => panic!("{text} is {checked:?} and came back as {other:?}"),
     }
 }

@@ -7,7 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use exportpool_consumer::{
     fail::{Reason, TaskFault},
-    work::fetch::request::{check_hop, public_url, request},
+    spec::public_url,
+    work::fetch::request::{check_hop, request},
 };
 use exportpool_contract::message::Headers;
 use url::{Host, Url};

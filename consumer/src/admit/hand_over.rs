@@ -10,14 +10,16 @@ use tokio::time::Instant;
 use super::{
     Admitter,
     listing::Listing,
-    page::{MAX_JOB_TASKS, Page, Seen, invalid},
-    parse::task_digest,
+    page::{MAX_JOB_TASKS, Page, Seen},
 };
 use crate::{
     fail::{AwsFault, TaskFault, dead_letter},
     kill::{self, Point},
     message::Task,
+    poll::SendFault,
     ports::{Cursor, JobClaim, Ledger, Outbox, Source},
+    spec::task_digest,
+    work::fetch::page::invalid,
 };
 
 /// Messages sent between two moves of the cursor: after a crash at most so many are sent again.
@@ -27,8 +29,8 @@ const LISTING_TURN: Duration = Duration::from_secs(60);
 
 /// Why a run stopped before the end of the list.
 pub(super) enum Stopped {
-    /// By a fault of ours.
-    Ours(AwsFault),
+    /// By a fault of ours, or because SQS takes no such message.
+    Unsent(SendFault),
     /// By the Export API, at a page.
     Api { fault: TaskFault, at: Continuation },
     /// Another delivery has the job.
@@ -37,9 +39,15 @@ pub(super) enum Stopped {
     Over { at: Continuation },
 }
 
+impl From<SendFault> for Stopped {
+    fn from(fault: SendFault) -> Self {
+        Self::Unsent(fault)
+    }
+}
+
 impl From<AwsFault> for Stopped {
     fn from(fault: AwsFault) -> Self {
-        Self::Ours(fault)
+        Self::Unsent(fault.into())
     }
 }
 
@@ -113,7 +121,7 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
             if run.is_over() {
                 return Err(Stopped::Over { at: Continuation { page: number, url: next.url.clone() } });
             }
-            let read = self.page(next.clone(), number).await;
+            let read = self.page(run.listing.job, next.clone(), number).await;
             page = read.map_err(|fault| Stopped::at(next, number, fault))?;
         }
     }
@@ -150,7 +158,7 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
     }
 
     /// Answers how many were sent: all.
-    async fn send_all(&self, tasks: Vec<Task>) -> Result<usize, AwsFault> {
+    async fn send_all(&self, tasks: Vec<Task>) -> Result<usize, SendFault> {
         let sends = tasks
             .iter()
             .map(|task| self.send(Outbox::DownloadTasks, dead_letter::hand_over(task, 0, Duration::ZERO)));

@@ -6,30 +6,32 @@
 
 use std::time::Duration;
 
-use exportpool_contract::{Continuation, ExportApi, TaskMessage, TaskSpec};
+use exportpool_contract::{Continuation, ExportApi, TaskSpec};
 
 use super::{
     Admitter, Refusal,
     hand_over::{Run, Stopped},
     listing::Listing,
-    page::{self, Page},
-    parse::Files,
+    page::{Page, of_page},
+    parse::{Files, Job},
 };
 use crate::{
     event::Event,
-    fail::{AwsFault, TaskFault, dead_letter, retry_delay},
+    fail::{AwsFault, Reason, TaskFault, dead_letter, retry_delay},
     kill::{self, Point},
     message::{Carrier, QueueName, Task},
-    ports::{Cursor, JobClaim, JobOpening, Ledger, Outbox, Source},
-    work::fetch::request::parse_url,
+    poll::SendFault,
+    ports::{Cursor, JobClaim, JobOpening, Ledger, MAX_MESSAGE_BYTES, Outbox, Source},
+    spec::check_sendable,
+    work::fetch::{page, request::parse_url},
 };
 
 impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
     /// Admits a job: its first tasks here, the others to `download-tasks`.
-    pub(super) async fn list(&self, listing: &Listing<'_>) -> Result<(), AwsFault> {
-        let first = match self.first_page(&listing.job.files).await {
+    pub(super) async fn list(&self, listing: &Listing<'_>) -> Result<(), SendFault> {
+        let first = match self.first_page(listing.job).await {
             Ok(page) => page,
-            Err(TaskFault::Ours(fault)) => return Err(fault),
+            Err(TaskFault::Ours(fault)) => return Err(fault.into()),
             Err(fault) => return self.put_off(listing, fault).await,
         };
         let Some(claim) = self.ledger.open_job(&opening(listing, &first)).await? else {
@@ -47,24 +49,29 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
         if complete { Ok(()) } else { self.hand_over_rest(listing, first, claim).await }
     }
 
-    async fn first_page(&self, files: &Files) -> Result<Page, TaskFault> {
-        match files {
+    async fn first_page(&self, job: &Job) -> Result<Page, TaskFault> {
+        match &job.files {
             Files::Inline(tasks) => Ok(Page { number: 0, api: None, tasks: tasks.clone(), next: None }),
-            Files::Pages { api, continues: None } => self.page(api.clone(), 0).await,
+            Files::Pages { api, continues: None } => self.page(job, api.clone(), 0).await,
             Files::Pages { api, continues: Some(Continuation { page, url }) } => {
                 let api = ExportApi { url: url.clone(), credentials: api.credentials.clone() };
-                self.page(api, *page).await
+                self.page(job, api, *page).await
             }
         }
     }
 
-    /// A page of an Export API. Credentials must be for the origin of the first.
-    pub(super) async fn page(&self, api: ExportApi, number: u64) -> Result<Page, TaskFault> {
+    /// A page of an Export API, of tasks that can be sent on. Credentials must be for the origin of the first.
+    pub(super) async fn page(&self, job: &Job, api: ExportApi, number: u64) -> Result<Page, TaskFault> {
         if number == 0 {
             self.credentials.check(api.credentials.as_deref(), &parse_url(&api.url)?)?;
         }
         let read = page::read(&self.source, &self.credentials, &api).await;
-        let (tasks, next) = read.map_err(|fault| page::of_page(&api, number, fault))?;
+        let checked = read.and_then(|(tasks, next)| {
+            let check = |task: &TaskSpec| check_sendable(&job.message_of(task.clone(), Some(api.clone())));
+            tasks.iter().try_for_each(check).map_err(page::invalid)?;
+            Ok((tasks, next))
+        });
+        let (tasks, next) = checked.map_err(|fault| of_page(&api, number, fault))?;
         Ok(Page { number, api: Some(api), tasks, next })
     }
 
@@ -94,21 +101,22 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
         listing: &Listing<'_>,
         first: Page,
         claim: JobClaim,
-    ) -> Result<(), AwsFault> {
+    ) -> Result<(), SendFault> {
         let mut run = Run::new(listing, claim);
         let lease = listing.lease;
         let given_up = match self.walk(&mut run, first).await {
-            Ok(()) => false,
-            Err(Stopped::Ours(fault)) => return Err(fault),
+            Ok(()) => Ok(false),
+            Err(Stopped::Unsent(fault)) => Err(fault),
             Err(Stopped::Lost) => {
                 self.tell(Event::JobLost { lease });
                 return Ok(());
             }
-            Err(Stopped::Over { at }) => {
-                self.go_on_later(listing, &at, Duration::ZERO).await?;
-                false
-            }
-            Err(Stopped::Api { fault, at }) => self.failed_at(listing, &fault, &at).await?,
+            Err(Stopped::Over { at }) => self.go_on_later(listing, at, Duration::ZERO).await.map(|()| false),
+            Err(Stopped::Api { fault, at }) => self.failed_at(listing, &fault, at).await,
+        };
+        let given_up = match given_up {
+            Err(SendFault::Refused(why)) => self.give_up(listing, &why).await.map(|()| true)?,
+            given_up => given_up?,
         };
         let handed_over = run.handed_over;
         let listed = if claim.listed { 0 } else { handed_over };
@@ -116,13 +124,26 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
         Ok(())
     }
 
+    /// SQS takes a message of the job under no circumstances: the job's own goes to the dead letters. Redriven, it goes
+    /// on where this delivery came to.
+    async fn give_up(&self, listing: &Listing<'_>, why: &str) -> Result<(), SendFault> {
+        let reason = match listing.job.files {
+            Files::Inline(_) => Reason::Malformed,
+            Files::Pages { .. } => Reason::ExportApiInvalid,
+        };
+        let detail = format!(
+            "SQS refuses a message of the job ({why}): have MaximumMessageSize of both queues at {MAX_MESSAGE_BYTES}"
+        );
+        self.bury(QueueName::ExportJobs, listing.message, &Refusal { reason, detail }).await
+    }
+
     async fn go_on_later(
         &self,
         listing: &Listing<'_>,
-        at: &Continuation,
+        at: Continuation,
         delay: Duration,
-    ) -> Result<(), AwsFault> {
-        let job = listing.continuing(at);
+    ) -> Result<(), SendFault> {
+        let job = listing.job.continuing(at);
         self.send(Outbox::ExportJobs, dead_letter::continuation(&job, listing.message, delay)).await?;
         kill::at(Point::ContinuationSent);
         Ok(())
@@ -134,13 +155,13 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
         &self,
         listing: &Listing<'_>,
         fault: &TaskFault,
-        at: &Continuation,
-    ) -> Result<bool, AwsFault> {
+        at: Continuation,
+    ) -> Result<bool, SendFault> {
         match self.verdict(listing, fault).await? {
             Verdict::Again(delay) => self.go_on_later(listing, at, delay).await.map(|()| false),
             Verdict::GivenUp(refusal) => {
                 let letter =
-                    dead_letter::continuation(&listing.continuing(at), listing.message, Duration::ZERO);
+                    dead_letter::continuation(&listing.job.continuing(at), listing.message, Duration::ZERO);
                 let letter = dead_letter::with_reason(letter, refusal.reason, &refusal.detail);
                 self.send(Outbox::DeadLetters(QueueName::ExportJobs), letter).await.map(|()| true)
             }
@@ -148,7 +169,7 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
     }
 
     /// An Export API failed at the first page of this message: the message comes again, or is given up.
-    async fn put_off(&self, listing: &Listing<'_>, fault: TaskFault) -> Result<(), AwsFault> {
+    async fn put_off(&self, listing: &Listing<'_>, fault: TaskFault) -> Result<(), SendFault> {
         match self.verdict(listing, &fault).await? {
             Verdict::Again(delay) => {
                 self.tell(Event::AdmitLater { lease: listing.lease, delay });
@@ -183,14 +204,7 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
     }
 
     pub(super) fn of_job(&self, listing: &Listing<'_>, page: &Page, spec: TaskSpec) -> Task {
-        let carried = TaskMessage {
-            job_id: listing.job.id.clone(),
-            task: spec,
-            destination: listing.job.destination.clone(),
-            attempt: 0,
-            enqueued_at: None,
-            page: page.api.clone(),
-        };
+        let carried = listing.job.message_of(spec, page.api.clone());
         let only = page.tasks.len() == 1 && page.next.is_none() && !listing.is_continued();
         Task { reopens: None, only, ..self.task(listing.lease, Carrier::Job, listing.message, carried) }
     }

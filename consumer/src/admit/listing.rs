@@ -1,6 +1,5 @@
 //! A job under the message that is being admitted.
 
-use exportpool_contract::{Continuation, ExportApi, JobMessage};
 use tokio_util::sync::CancellationToken;
 
 use super::parse::{Files, Job};
@@ -20,23 +19,5 @@ pub(super) struct Listing<'a> {
 impl Listing<'_> {
     pub(super) const fn is_continued(&self) -> bool {
         matches!(&self.job.files, Files::Pages { continues: Some(_), .. })
-    }
-
-    const fn api(&self) -> Option<&ExportApi> {
-        match &self.job.files {
-            Files::Inline(_) => None,
-            Files::Pages { api, .. } => Some(api),
-        }
-    }
-
-    /// The job's message, to go on at a page.
-    pub(super) fn continuing(&self, at: &Continuation) -> JobMessage {
-        JobMessage {
-            job_id: self.job.id.clone(),
-            tasks: None,
-            export_api: self.api().cloned(),
-            destination: self.job.destination.clone(),
-            continues: Some(at.clone()),
-        }
     }
 }

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     event::Event,
-    fail::{AwsFault, AwsKind, AwsResource, Reason, dead_letter},
+    fail::{Reason, dead_letter, retry_delay},
     kill::{self, Point},
     message::{Carrier, LeaseId, QueueName, Received, Task, TaskNo},
     poll::{Link, SendFault},
@@ -100,6 +100,7 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
 
     async fn admit(&self, admission: Admission) {
         let Admission { lease, queue, message, local } = admission;
+        let receive_count = message.receive_count;
         let outcome = match parse::parse(queue, &message.body) {
             Ok(Parsed::Job(job)) => self.admit_job(lease, &message, &job, local).await,
             Ok(Parsed::Task(task)) => {
@@ -113,10 +114,27 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
             }
             Err(refusal) => self.refuse(lease, queue, &message, &refusal).await,
         };
-        if let Err(fault) = outcome {
-            tracing::warn!(queue = queue.as_str(), %fault, "a message is not admitted: it comes again");
-            self.tell(Event::AdmitFailed { lease, fault });
+        match outcome {
+            Ok(()) => {}
+            Err(SendFault::Aws(fault)) => {
+                tracing::warn!(queue = queue.as_str(), %fault, "a message is not admitted: it comes again");
+                self.tell(Event::AdmitFailed { lease, fault });
+            }
+            Err(SendFault::Refused(why)) => self.unburied(lease, queue, receive_count, &why),
         }
+    }
+
+    /// Not even a dead letter can be sent. The message comes again ever later, and its queue's `maxReceiveCount` ends
+    /// that.
+    fn unburied(&self, lease: LeaseId, queue: QueueName, receive_count: u32, why: &str) {
+        let delay = retry_delay(receive_count, None, fastrand::f64());
+        tracing::error!(
+            queue = queue.as_str(),
+            why,
+            again_in_millis = delay.as_millis(),
+            "SQS refuses a dead letter for good: its message comes again"
+        );
+        self.tell(Event::AdmitLater { lease, delay });
     }
 
     async fn admit_job(
@@ -125,7 +143,7 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
         message: &Received,
         job: &Job,
         local: usize,
-    ) -> Result<(), AwsFault> {
+    ) -> Result<(), SendFault> {
         let yielding = CancellationToken::new();
         self.yields.borrow_mut().insert(lease, yielding.clone());
         let outcome = self.list(&Listing { lease, message, job, local, yielding }).await;
@@ -155,7 +173,7 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
             job: message.job_id,
             spec: message.task,
             destination: message.destination,
-            traceparent: from.attribute(exportpool_contract::attribute::TRACEPARENT).map(str::to_owned),
+            traceparent: from.traceparent().map(str::to_owned),
             enqueued_at: message.enqueued_at.or_else(|| from.enqueued_at()),
             reopens: from
                 .attribute(exportpool_contract::attribute::EPOCH)
@@ -172,23 +190,22 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
         queue: QueueName,
         message: &Received,
         refusal: &Refusal,
-    ) -> Result<(), AwsFault> {
-        let Refusal { reason, detail } = refusal;
-        tracing::warn!(queue = queue.as_str(), reason = reason.as_str(), detail, "message refused");
-        let letter = dead_letter::of_message(message, *reason, detail);
-        self.send(Outbox::DeadLetters(queue), letter).await?;
+    ) -> Result<(), SendFault> {
+        self.bury(queue, message, refusal).await?;
         kill::at(Point::MessageRefused);
         self.tell(Event::Refused { lease });
         Ok(())
     }
 
-    async fn send(&self, to: Outbox, message: Outgoing) -> Result<(), AwsFault> {
-        self.link.send(to, message).await.map_err(|fault| match fault {
-            SendFault::Aws(fault) => fault,
-            SendFault::Refused(detail) => {
-                AwsFault { kind: AwsKind::Rejected, resource: AwsResource::outbox(to), detail }
-            }
-        })
+    async fn bury(&self, queue: QueueName, message: &Received, refusal: &Refusal) -> Result<(), SendFault> {
+        let Refusal { reason, detail } = refusal;
+        tracing::warn!(queue = queue.as_str(), reason = reason.as_str(), detail, "message refused");
+        let letter = dead_letter::of_message(message, *reason, detail);
+        self.send(Outbox::DeadLetters(queue), letter).await
+    }
+
+    async fn send(&self, to: Outbox, message: Outgoing) -> Result<(), SendFault> {
+        self.link.send(to, message).await
     }
 }
 

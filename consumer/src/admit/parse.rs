@@ -1,17 +1,18 @@
 //! A body becomes a job or a task, or a refusal that says what is wrong with it.
 
-use std::collections::HashMap;
-
-use exportpool_contract::{
-    Continuation, Destination, ExportApi, JobId, JobMessage, TaskId, TaskMessage, TaskSpec,
-};
+use exportpool_contract::{Continuation, Destination, ExportApi, JobId, JobMessage, TaskMessage, TaskSpec};
 use serde::de::DeserializeOwned;
-use sha2::{Digest, Sha256};
 
-use crate::{fail::Reason, message::QueueName, work::fetch::request::public_url};
+use crate::{
+    fail::{Reason, dead_letter::ATTRIBUTE_ROOM},
+    message::QueueName,
+    ports::MAX_MESSAGE_BYTES,
+    spec::{MAX_URL_BYTES, check_characters, check_sendable, check_url, checked, digest, json},
+};
 
-/// The longest URL, in bytes.
-pub const MAX_URL_BYTES: usize = 8 * 1024;
+/// The most bytes of a job that names an Export API: a continuation has its place and the longest URL beside it, of
+/// which JSON makes up to six bytes a byte.
+pub const MAX_LISTING_BYTES: usize = MAX_MESSAGE_BYTES - ATTRIBUTE_ROOM - 6 * MAX_URL_BYTES;
 
 /// A job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,19 +77,19 @@ fn read<T: DeserializeOwned>(body: &str) -> Result<T, Refusal> {
 
 fn task(body: &str) -> Result<TaskMessage, Refusal> {
     let message: TaskMessage = read(body)?;
-    check_sendable(&serde_json::to_string(&message).unwrap_or_default())?;
-    check_url(&message.task).map(|()| message)
+    let task = &message.task;
+    check_url(&format_args!("the task {}", task.task_id), &task.url).map_err(malformed)?;
+    check_sendable(&message).map_err(malformed)?;
+    Ok(message)
 }
 
 fn job(body: &str) -> Result<Job, Refusal> {
     let mut message: JobMessage = read(body)?;
     let continues = message.continues.take();
-    let text = serde_json::to_string(&message).unwrap_or_default();
-    check_sendable(&text)?;
-    let digest = digest(&[&text]);
+    let digest = digest(&[&json(&message)]);
     let files = match (message.tasks, message.export_api, continues) {
-        (Some(tasks), None, None) => Files::Inline(checked(tasks)?),
-        (None, Some(api), continues) => Files::Pages { api: checked_api(api)?, continues },
+        (Some(tasks), None, None) => Files::Inline(checked(tasks).map_err(malformed)?),
+        (None, Some(api), continues) => Files::Pages { api, continues },
         (Some(_), None, Some(_)) => {
             return Err(malformed("only a job with `exportApi` can have `continues`"));
         }
@@ -97,87 +98,70 @@ fn job(body: &str) -> Result<Job, Refusal> {
             return Err(malformed("the job has both `tasks` and `exportApi`; one is allowed"));
         }
     };
-    Ok(Job { id: message.job_id, files, destination: message.destination, digest })
+    let job = Job { id: message.job_id, files, destination: message.destination, digest };
+    job.check_sendable().map_err(malformed)?;
+    Ok(job)
 }
 
-/// Tasks that can be recorded and sent on, each once.
-///
-/// # Errors
-/// [`Refusal`] names the task.
-pub(super) fn checked(tasks: Vec<TaskSpec>) -> Result<Vec<TaskSpec>, Refusal> {
-    tasks.iter().try_for_each(check_url)?;
-    unique(tasks)
-}
-
-fn checked_api(api: ExportApi) -> Result<ExportApi, Refusal> {
-    if api.url.len() > MAX_URL_BYTES {
-        let bytes = api.url.len();
-        let detail = format!("the URL of `exportApi` has {bytes} bytes; at most {MAX_URL_BYTES} are allowed");
-        return Err(malformed(detail));
-    }
-    Ok(api)
-}
-
-/// What a message says is sent on, to `download-tasks` or a dead-letter queue. Of the characters that SQS refuses
-/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>), JSON escapes all but
-/// these.
-pub(super) fn check_sendable(text: &str) -> Result<(), Refusal> {
-    match text.chars().find(|c| matches!(c, '\u{fffe}' | '\u{ffff}')) {
-        None => Ok(()),
-        Some(c) => {
-            Err(malformed(format!("the message holds {}, which SQS does not carry", c.escape_unicode())))
+impl Job {
+    /// The message that carries one of its tasks alone; with the page that listed it.
+    pub(super) fn message_of(&self, task: TaskSpec, page: Option<ExportApi>) -> TaskMessage {
+        TaskMessage {
+            job_id: self.id.clone(),
+            task,
+            destination: self.destination.clone(),
+            attempt: 0,
+            enqueued_at: None,
+            page,
         }
     }
-}
 
-/// A record has room for 400 KB, and no server takes URLs of that length.
-fn check_url(task: &TaskSpec) -> Result<(), Refusal> {
-    if task.url.len() <= MAX_URL_BYTES {
-        return Ok(());
+    /// Its own message, to go on at a page.
+    pub(super) fn continuing(&self, at: Continuation) -> JobMessage {
+        let export_api = match &self.files {
+            Files::Inline(_) => None,
+            Files::Pages { api, .. } => Some(api.clone()),
+        };
+        JobMessage {
+            job_id: self.id.clone(),
+            tasks: None,
+            export_api,
+            destination: self.destination.clone(),
+            continues: Some(at),
+        }
     }
-    let (id, bytes) = (&task.task_id, task.url.len());
-    Err(malformed(format!("the URL of the task {id} has {bytes} bytes; at most {MAX_URL_BYTES} are allowed")))
-}
 
-/// A task listed twice counts once if both say the same.
-fn unique(tasks: Vec<TaskSpec>) -> Result<Vec<TaskSpec>, Refusal> {
-    let mut seen: HashMap<TaskId, usize> = HashMap::with_capacity(tasks.len());
-    let mut kept: Vec<TaskSpec> = Vec::with_capacity(tasks.len());
-    for task in tasks {
-        match seen.get(&task.task_id) {
-            None => {
-                seen.insert(task.task_id.clone(), kept.len());
-                kept.push(task);
+    /// Checks that whatever does not stay here can be sent on.
+    fn check_sendable(&self) -> Result<(), String> {
+        match &self.files {
+            Files::Inline(tasks) => {
+                tasks.iter().try_for_each(|task| check_sendable(&self.message_of(task.clone(), None)))
             }
-            Some(first) if kept[*first] == task => {}
-            Some(_) => {
-                return Err(malformed(format!("the task {} is listed twice, differently", task.task_id)));
+            Files::Pages { api, continues } => {
+                check_url(&"`exportApi`", &api.url)?;
+                if let Some(at) = continues {
+                    check_url(&"`continues`", &at.url)?;
+                }
+                self.check_continuation(continues.as_ref().map(|at| &*at.url).unwrap_or_default())
             }
         }
     }
-    Ok(kept)
+
+    fn check_continuation(&self, url: &str) -> Result<(), String> {
+        check_characters(&"the message", &json(&self.continuing(Continuation { page: 0, url: url.into() })))?;
+        let bytes = json(&self.continuing(Continuation { page: u64::MAX, url: String::new() })).len();
+        if bytes <= MAX_LISTING_BYTES {
+            return Ok(());
+        }
+        Err(format!(
+            "the job has {bytes} bytes; at most {MAX_LISTING_BYTES} are allowed with `exportApi`: shorten the prefix \
+             of its destination"
+        ))
+    }
 }
 
 fn malformed(detail: impl Into<String>) -> Refusal {
     Refusal { reason: Reason::Malformed, detail: detail.into() }
-}
-
-/// Digest of a task: its URL and its key. An Export API may presign URLs, each time anew: of what it lists, the URL
-/// without its query counts.
-#[must_use]
-pub fn task_digest(task: &TaskSpec, presigned: bool) -> String {
-    let key = task.key.as_deref().unwrap_or_default();
-    if presigned { digest(&[&public_url(&task.url), key]) } else { digest(&[&task.url, key]) }
-}
-
-/// SHA-256 of texts, each ended by a byte that no JSON text holds, in hexadecimal.
-fn digest(texts: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    for text in texts {
-        hash.update(text.as_bytes());
-        hash.update([0]);
-    }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -232,6 +216,44 @@ mod tests {
     }
 
     #[test]
+    fn a_job_of_pages_that_could_not_go_on_as_another_message_is_refused() {
+        let with = |more: &str| format!(r#"{{"jobId":"j","exportApi":{{"url":"http://h"}}{more}}}"#);
+        let prefix = |bytes: usize| with(&format!(r#","destination":{{"prefix":"{}"}}"#, "p".repeat(bytes)));
+        assert!(parse(QueueName::ExportJobs, &prefix(MAX_LISTING_BYTES - 200)).is_ok());
+        for (body, detail) in [
+            (prefix(MAX_LISTING_BYTES), "with `exportApi`: shorten the prefix"),
+            (with(r#","destination":{"prefix":"\uffff"}"#), "ffff"),
+            (with(r#","continues":{"page":1,"url":"http://h/\ufffe"}"#), "fffe"),
+            (with(&format!(r#","continues":{{"page":1,"url":"{}"}}"#, "u".repeat(9_000))), "of `continues`"),
+        ] {
+            let refusal = refusal(&body);
+            assert!(refusal.detail.contains(detail), "{}", refusal.detail);
+        }
+    }
+
+    #[test]
+    fn the_longest_continuation_of_a_job_that_is_taken_fits_into_a_message() {
+        let of = |prefix: usize| {
+            let prefix = "p".repeat(prefix);
+            parse(
+                QueueName::ExportJobs,
+                &format!(
+                    r#"{{"jobId":"j","exportApi":{{"url":"http://h"}},"destination":{{"prefix":"{prefix}"}}}}"#
+                ),
+            )
+        };
+        let bytes_at = |prefix, url: &str| match of(prefix) {
+            Ok(Parsed::Job(job)) => {
+                json(&job.continuing(Continuation { page: u64::MAX, url: url.into() })).len()
+            }
+            other => panic!("{other:?}"),
+        };
+        let most = MAX_LISTING_BYTES - bytes_at(0, "");
+        assert!(bytes_at(most, &"\0".repeat(MAX_URL_BYTES)) <= MAX_MESSAGE_BYTES - ATTRIBUTE_ROOM);
+        assert!(of(most + 1).is_err());
+    }
+
+    #[test]
     fn a_task_listed_twice_counts_once_or_is_refused() {
         let twice =
             |second| format!(r#"{{"jobId":"j","tasks":[{{"taskId":"t","url":"http://a"}},{second}]}}"#);
@@ -242,24 +264,6 @@ mod tests {
     #[test]
     fn a_job_of_no_tasks_is_a_job() {
         assert!(tasks(r#"{"jobId":"j","tasks":[]}"#).is_empty());
-    }
-
-    #[test]
-    fn digests_tell_definitions_apart() {
-        let task = |url: &str, key: Option<&str>| TaskSpec {
-            task_id: TaskId::new("t").unwrap(),
-            url: url.into(),
-            key: key.map(Into::into),
-            headers: [].into(),
-            overwrite: false,
-        };
-        let digests =
-            [task("u", None), task("uk", None), task("u", Some("k"))].map(|task| task_digest(&task, false));
-        assert!(digests[0] != digests[1] && digests[1] != digests[2] && digests[0] != digests[2]);
-        assert_eq!(digests[0].len(), 64);
-        let signed = ["http://h/f?sig=1", "http://h/f?sig=2"].map(|url| task(url, None));
-        assert_eq!(task_digest(&signed[0], true), task_digest(&signed[1], true));
-        assert_ne!(task_digest(&signed[0], false), task_digest(&signed[1], false));
     }
 
     #[test]

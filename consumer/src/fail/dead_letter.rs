@@ -4,21 +4,20 @@
 use std::time::Duration;
 
 use exportpool_contract::{JobMessage, attribute};
-use serde::Serialize;
 
 use super::Reason;
 use crate::{
     message::{Attributes, Received, Task},
-    ports::{Claimed, Outgoing},
+    ports::{Claimed, MAX_MESSAGE_BYTES, Outgoing, is_carried},
+    spec::json,
 };
+
+/// Room in a message beside a body of ours, in bytes: for the attributes of a hand-over, a retry and a dead letter.
+pub const ATTRIBUTE_ROOM: usize = 4 * 1024;
 
 /// SQS takes ten attributes a message
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>).
 const MAX_ATTRIBUTES: usize = 10;
-/// What SQS takes in no body and no attribute, control characters not counted
-/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>).
-const FORBIDDEN: [char; 2] = ['\u{fffe}', '\u{ffff}'];
-const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
 const MAX_DETAIL_CHARS: usize = 300;
 
 /// The dead letter of a message that cannot be read: its own bytes and attributes, and why.
@@ -41,7 +40,7 @@ pub fn of_message(message: &Received, reason: Reason, detail: &str) -> Outgoing 
         group: message.group.clone(),
         delay: Duration::ZERO,
     };
-    within_limit(letter, reason)
+    within_limit(letter)
 }
 
 /// The dead letter of a task: a task message that can be redriven as it is.
@@ -54,7 +53,7 @@ pub fn of_task(task: &Task, claimed: Option<&Claimed>, reason: Reason, detail: &
     if let Some(claimed) = claimed {
         attributes.insert(attribute::EPOCH.into(), claimed.epoch.to_string());
     }
-    Outgoing { body: body(task, attempt), attributes, group: Some(task.group.clone()), delay: Duration::ZERO }
+    within_limit(of(task, attempt, attributes, Duration::ZERO))
 }
 
 /// The message by which a task goes to `download-tasks`.
@@ -62,15 +61,19 @@ pub fn of_task(task: &Task, claimed: Option<&Claimed>, reason: Reason, detail: &
 pub fn hand_over(task: &Task, attempt: u32, delay: Duration) -> Outgoing {
     let mut attributes = carried(task);
     attributes.insert(attribute::ATTEMPT.into(), attempt.to_string());
-    Outgoing { body: body(task, attempt), attributes, group: Some(task.group.clone()), delay }
+    of(task, attempt, attributes, delay)
+}
+
+fn of(task: &Task, attempt: u32, attributes: Attributes, delay: Duration) -> Outgoing {
+    let body = json(&task.to_message(attempt));
+    Outgoing { body, attributes, group: Some(task.group.clone()), delay }
 }
 
 /// The message by which the rest of a job's listing goes on. It carries what the job's own message carried.
 #[must_use]
 pub fn continuation(job: &JobMessage, from: &Received, delay: Duration) -> Outgoing {
     let enqueued = from.enqueued_at().map(|at| (attribute::ENQUEUED_AT.to_owned(), at.to_string()));
-    let trace = from.attribute(attribute::TRACEPARENT);
-    let trace = trace.map(|trace| (attribute::TRACEPARENT.to_owned(), trace.to_owned()));
+    let trace = from.traceparent().map(|trace| (attribute::TRACEPARENT.to_owned(), trace.to_owned()));
     Outgoing {
         body: json(job),
         attributes: enqueued.into_iter().chain(trace).collect(),
@@ -83,19 +86,7 @@ pub fn continuation(job: &JobMessage, from: &Received, delay: Duration) -> Outgo
 #[must_use]
 pub fn with_reason(mut message: Outgoing, reason: Reason, detail: &str) -> Outgoing {
     message.attributes.append(&mut why(reason, detail));
-    within_limit(message, reason)
-}
-
-fn body(task: &Task, attempt: u32) -> String {
-    json(&task.to_message(attempt))
-}
-
-/// JSON as SQS takes it. It refuses a body with one of two characters that a JSON string may hold as they are, and
-/// that came to us escaped.
-fn json(message: &impl Serialize) -> String {
-    // Messages are strings and numbers: writing them cannot fail.
-    let json = serde_json::to_string(message).unwrap_or_default();
-    json.replace(FORBIDDEN[0], r"\ufffe").replace(FORBIDDEN[1], r"\uffff")
+    within_limit(message)
 }
 
 fn carried(task: &Task) -> Attributes {
@@ -106,18 +97,19 @@ fn carried(task: &Task) -> Attributes {
 
 fn why(reason: Reason, detail: &str) -> Attributes {
     let detail: String =
-        detail.chars().filter(|c| !c.is_control() && !FORBIDDEN.contains(c)).take(MAX_DETAIL_CHARS).collect();
+        detail.chars().filter(|c| !c.is_control() && is_carried(*c)).take(MAX_DETAIL_CHARS).collect();
     let detail = if detail.is_empty() { reason.to_string() } else { detail };
     [(attribute::REASON.to_owned(), reason.to_string()), (attribute::DETAIL.to_owned(), detail)].into()
 }
 
-/// A body of nearly 1 MiB leaves no room for attributes: the reason alone, or nothing but the body.
-fn within_limit(mut letter: Outgoing, reason: Reason) -> Outgoing {
-    if letter.bytes() > MAX_MESSAGE_BYTES {
-        letter.attributes = [(attribute::REASON.to_owned(), reason.to_string())].into();
-    }
-    if letter.bytes() > MAX_MESSAGE_BYTES {
-        letter.attributes = Attributes::new();
+/// A body of nearly 1 MiB leaves no room for attributes. Kept as long as there is room: the epoch, without which a
+/// redrive does not reopen a task, and the reason; then the epoch; then nothing but the body.
+fn within_limit(mut letter: Outgoing) -> Outgoing {
+    for kept in [&[attribute::EPOCH, attribute::REASON][..], &[attribute::EPOCH], &[]] {
+        if letter.bytes() > MAX_MESSAGE_BYTES {
+            let texts = letter.attributes.iter().filter(|(name, _)| kept.contains(&name.as_str()));
+            letter.attributes = texts.map(|(name, value)| (name.clone(), value.clone())).collect();
+        }
     }
     letter
 }
@@ -126,7 +118,7 @@ fn within_limit(mut letter: Outgoing, reason: Reason) -> Outgoing {
 mod tests {
     use super::*;
     use crate::{
-        message::Other,
+        message::{MAX_TRACEPARENT_BYTES, Other},
         place::fixture::{self, received},
     };
 
@@ -161,24 +153,48 @@ mod tests {
 
     #[test]
     fn a_body_of_a_mebibyte_still_fits_into_the_dead_letter_queue() {
-        for spare in [0, 20, 2_000] {
+        for (spare, kept) in [(0, 0), (20, 0), (21, 1), (2_000, 2)] {
             let message = Received { body: "x".repeat(MAX_MESSAGE_BYTES - spare), ..fixture::received(1) };
-            assert!(of_message(&message, Reason::Malformed, "why").bytes() <= MAX_MESSAGE_BYTES);
+            let letter = of_message(&message, Reason::Malformed, "why");
+            assert!(letter.bytes() <= MAX_MESSAGE_BYTES);
+            assert_eq!(letter.attributes.count(), kept, "{spare} bytes are left");
         }
     }
 
     #[test]
-    fn what_sqs_takes_in_no_body_is_sent_escaped() {
-        let mut task = fixture::task("j", 1, 1);
-        task.spec.key = Some("a\u{fffe}b\u{ffff}c".into());
-        for sent in
-            [hand_over(&task, 1, Duration::ZERO), of_task(&task, None, Reason::InvalidKey, "\u{fffe}why")]
-        {
-            let text = sent.attributes.values().chain([&sent.body]);
-            assert!(text.into_iter().all(|text| !text.contains(FORBIDDEN)), "{sent:?}");
-            let message: exportpool_contract::TaskMessage = serde_json::from_str(&sent.body).unwrap();
-            assert_eq!(message.task.key, task.spec.key);
+    fn a_dead_letter_without_room_keeps_the_epoch_before_the_reason_and_the_reason_before_all_else() {
+        let claimed = Claimed { epoch: 7, attempts: 5, was_failed: false, open_upload: None };
+        let names = |spare: usize| {
+            let mut task = Task { enqueued_at: Some(42), ..fixture::task("j", 1, 1) };
+            task.spec.key = Some(String::new());
+            let rest = json(&task.to_message(5)).len();
+            task.spec.key = Some("k".repeat(MAX_MESSAGE_BYTES - rest - spare));
+            let letter = of_task(&task, Some(&claimed), Reason::SourceFailed, "500");
+            assert!(letter.bytes() <= MAX_MESSAGE_BYTES, "{}", letter.bytes());
+            letter.attributes.keys().cloned().collect::<Vec<_>>().join(" ")
+        };
+        let found = [0, 12, 35, 36, 200].map(names);
+        assert_eq!(found, ["", "epoch", "epoch", "epoch reason", "attempt detail enqueuedAt epoch reason"]);
+    }
+
+    #[test]
+    fn what_is_added_to_the_body_of_a_task_has_its_room() {
+        let claimed = Claimed { epoch: u64::MAX, attempts: u32::MAX, was_failed: false, open_upload: None };
+        let task = Task {
+            enqueued_at: Some(u64::MAX),
+            traceparent: Some("t".repeat(MAX_TRACEPARENT_BYTES)),
+            ..fixture::task("j", 1, 1)
+        };
+        for reason in Reason::ALL {
+            let letter = of_task(&task, Some(&claimed), *reason, &"\u{10ffff}".repeat(1_000));
+            assert!(letter.bytes() - letter.body.len() <= ATTRIBUTE_ROOM, "{reason}");
         }
+    }
+
+    #[test]
+    fn what_sqs_takes_in_no_attribute_is_left_out_of_the_detail() {
+        let letter = of_task(&fixture::task("j", 1, 1), None, Reason::InvalidKey, "\u{fffe}w\0h\u{ffff}y");
+        assert_eq!(letter.attributes["detail"], "why");
     }
 
     #[test]

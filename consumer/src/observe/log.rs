@@ -9,7 +9,7 @@ use crate::{
     event::{Settlement, WorkResult},
     fail::Reason,
     message::Task,
-    work::fetch::request::public_url,
+    spec::public_url,
 };
 
 /// Starts logging on standard output. `RUST_LOG` sets what is logged.

@@ -44,6 +44,7 @@ impl Desk {
     /// The ledger answered, so that nothing of ours failed.
     pub(super) fn admit_later(&mut self, lease: LeaseId, delay: Duration) {
         self.breaker.succeeded();
+        self.waiting.remove(lease);
         self.give_back(lease, delay);
     }
 

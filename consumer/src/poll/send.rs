@@ -7,15 +7,12 @@ use tokio::sync::{mpsc, oneshot};
 use super::{SendFault, batch::batching, each};
 use crate::{
     fail::{AwsFault, AwsKind, AwsResource},
-    ports::{Entry, Outbox, Outgoing, Queue},
+    ports::{Entry, MAX_MESSAGE_BYTES, Outbox, Outgoing, Queue},
 };
 
 /// A message to send, and who waits for the answer.
 pub(super) type Send = (Outbox, Outgoing, oneshot::Sender<Result<(), SendFault>>);
 
-/// The most bytes SQS takes in one request, bodies and attributes together
-/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>).
-const MAX_BYTES: usize = 1024 * 1024;
 const LINGER: Duration = Duration::from_millis(2);
 
 /// Sends messages and answers each.
@@ -27,13 +24,24 @@ pub(super) async fn send<Q: Queue + 'static>(queue: Rc<Q>, items: mpsc::Unbounde
         |to, batch: Vec<Send>| {
             let queue = Rc::clone(&queue);
             async move {
-                for part in split_by_bytes(batch) {
+                for part in split_by_bytes(refuse_too_large(batch)) {
                     send_part(&*queue, to, part).await;
                 }
             }
         },
     )
     .await;
+}
+
+/// SQS refuses a request of too many bytes as a whole, also when it is a single message's fault.
+fn refuse_too_large(batch: Vec<Send>) -> Vec<Send> {
+    let (fit, too_large): (Vec<_>, Vec<_>) =
+        batch.into_iter().partition(|(_, message, _)| message.bytes() <= MAX_MESSAGE_BYTES);
+    for (_, message, answer) in too_large {
+        let why = format!("it has {} bytes; at most {MAX_MESSAGE_BYTES} are taken", message.bytes());
+        let _ = answer.send(Err(SendFault::Refused(why)));
+    }
+    fit
 }
 
 async fn send_part<Q: Queue>(queue: &Q, to: Outbox, part: Vec<Send>) {
@@ -68,7 +76,7 @@ fn split_by_bytes(batch: Vec<Send>) -> Vec<Vec<Send>> {
     for item in batch {
         let size = item.1.bytes();
         match parts.last_mut() {
-            Some(part) if bytes + size <= MAX_BYTES => part.push(item),
+            Some(part) if bytes + size <= MAX_MESSAGE_BYTES => part.push(item),
             _ => {
                 parts.push(vec![item]);
                 bytes = 0;
@@ -83,18 +91,34 @@ fn split_by_bytes(batch: Vec<Send>) -> Vec<Vec<Send>> {
 mod tests {
     use super::*;
 
-    fn message(bytes: usize) -> Send {
+    fn asked(bytes: usize) -> (Send, oneshot::Receiver<Result<(), SendFault>>) {
         let message =
             Outgoing { body: "x".repeat(bytes), attributes: [].into(), group: None, delay: Duration::ZERO };
-        (Outbox::DownloadTasks, message, oneshot::channel().0)
+        let (answer, answered) = oneshot::channel();
+        ((Outbox::DownloadTasks, message, answer), answered)
+    }
+
+    fn message(bytes: usize) -> Send {
+        asked(bytes).0
+    }
+
+    #[test]
+    fn a_message_too_large_for_a_request_is_refused_and_fails_no_other() {
+        let (too_large, mut answered) = asked(MAX_MESSAGE_BYTES + 1);
+        let fit = refuse_too_large(vec![message(1), too_large, message(MAX_MESSAGE_BYTES)]);
+        assert_eq!(
+            fit.iter().map(|(_, message, _)| message.bytes()).collect::<Vec<_>>(),
+            [1, MAX_MESSAGE_BYTES]
+        );
+        assert!(matches!(answered.try_recv(), Ok(Err(SendFault::Refused(_)))));
     }
 
     #[test]
     fn a_request_never_holds_more_than_a_mebibyte() {
-        let sizes = [700_000, 300_000, 100_000, MAX_BYTES, 1, 1];
+        let sizes = [700_000, 300_000, 100_000, MAX_MESSAGE_BYTES, 1, 1];
         let parts = split_by_bytes(sizes.into_iter().map(message).collect());
         let parts: Vec<Vec<_>> =
             parts.iter().map(|part| part.iter().map(|item| item.1.bytes()).collect()).collect();
-        assert_eq!(parts, [vec![700_000, 300_000], vec![100_000], vec![MAX_BYTES], vec![1, 1]]);
+        assert_eq!(parts, [vec![700_000, 300_000], vec![100_000], vec![MAX_MESSAGE_BYTES], vec![1, 1]]);
     }
 }

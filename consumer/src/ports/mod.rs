@@ -11,7 +11,7 @@ mod store;
 pub use ledger::{
     Claim, ClaimAsk, Claimed, Cursor, Ending, JobClaim, JobOpening, Ledger, Recorded, Settling,
 };
-pub use queue::{Entry, Outbox, Outgoing, Queue, QueueFacts};
+pub use queue::{Entry, MAX_MESSAGE_BYTES, Outbox, Outgoing, Queue, QueueFacts, is_carried};
 pub use source::{Body, Request, Source, SourceHead};
 pub use store::{Head, ObjectStore, Owner, Part, Place, StoreFault};
 

@@ -7,6 +7,17 @@ use crate::{
     message::{Attributes, QueueName, Receipt, Received},
 };
 
+/// The most bytes SQS takes in one message, and in one request: bodies and attributes together
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>).
+pub const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
+
+/// Whether SQS takes a character in a body or an attribute
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>).
+#[must_use]
+pub const fn is_carried(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
+}
+
 /// How one entry of a batch fared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {

@@ -12,19 +12,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     budget::Budget,
-    fetch::{
-        credentials::Credentials,
-        request::{public_url, request},
-    },
+    fetch::{credentials::Credentials, page, request::request},
     store::{Outcome, Shelf, Standing},
 };
 use crate::{
-    admit::{page, parse::task_digest},
     event::WorkResult,
     fail::{Reason, TaskFault},
     kill::{self, Point},
     message::{Stored, Task},
     ports::{Claim, ClaimAsk, Claimed, Ledger, ObjectStore, Owner, Place, Request, Source, SourceHead},
+    spec::{public_url, task_digest},
 };
 
 /// An upload that is not aborted within this is left to the next claimant.

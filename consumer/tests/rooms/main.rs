@@ -15,6 +15,7 @@ mod failing;
 mod faults;
 mod isolation;
 mod jobs;
+mod large;
 mod leases;
 mod model;
 mod observed;

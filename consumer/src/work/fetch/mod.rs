@@ -8,6 +8,7 @@ pub mod credentials;
 pub mod hosts;
 pub mod http;
 mod pace;
+pub mod page;
 pub mod request;
 mod resolver;
 mod resume;

@@ -97,17 +97,6 @@ fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), TaskFaul
     Ok((parsed, value))
 }
 
-/// A URL as it may be written down: without query, fragment and user info.
-#[must_use]
-pub fn public_url(url: &str) -> String {
-    let Ok(mut url) = Url::parse(url) else { return "(not a URL)".into() };
-    url.set_query(None);
-    url.set_fragment(None);
-    // Fails only for URLs without a host, which have no user info.
-    let _ = url.set_username("").and_then(|()| url.set_password(None));
-    url.into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,11 +154,5 @@ mod tests {
         ] {
             assert_eq!(keeps_headers(&from, &from.join(to).unwrap()), keeps, "{to}");
         }
-    }
-
-    #[test]
-    fn a_url_is_written_down_without_secrets() {
-        assert_eq!(public_url("https://me:pw@h/f?X-Amz-Signature=s#x"), "https://h/f");
-        assert_eq!(public_url("::"), "(not a URL)");
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use exportpool_consumer::{
-    fail::{AwsFault, AwsResource},
+    fail::{AwsFault, AwsKind, AwsResource},
     message::{Attributes, QueueName, Receipt, Received},
     observe::report::Identity,
     ports::{Entry, Outbox, Outgoing, Queue, QueueFacts},
@@ -14,7 +14,7 @@ use exportpool_consumer::{
 use tokio::time;
 
 use super::{
-    World,
+    World, fault,
     flaw::{Call, Flaw, Op},
     journal::Did,
     source::LOOK_AGAIN,
@@ -308,6 +308,7 @@ impl Queue for FakeQueue {
         let call = self.world.call(op, AwsResource::outbox(to)).await?;
         if messages.iter().map(Outgoing::bytes).sum::<usize>() > MIB {
             self.world.lock().broken.push("a request of more than 1 MiB".into());
+            return Err(fault(AwsKind::Rejected, AwsResource::outbox(to)));
         }
         let entries = self.world.entries(&call, messages, |queues, message| {
             let Outgoing { body, attributes, group, delay } = message.clone();
