@@ -251,8 +251,9 @@ impl std::fmt::Display for Reason {
     }
 }
 
-/// How long a task waits for its next attempt: exponential from one second, fully jittered, or what the source
-/// asked for when that is longer; never longer than SQS delays a message (900 s).
+/// How long a task waits for its next attempt: exponential, from half of a ceiling of 1 s that doubles up to 300 s to
+/// the whole of it ("equal jitter"), or what the source asked for when that is longer; never longer than SQS delays a
+/// message (900 s).
 ///
 /// `jitter` is from 0 to 1. Source: <https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/>.
 #[must_use]
@@ -268,6 +269,13 @@ pub fn retry_delay(attempt: u32, asked: Option<Duration>, jitter: f64) -> Durati
 #[must_use]
 pub fn fault_delay(jitter: f64) -> Duration {
     Duration::from_secs(30) + Duration::from_secs(270).mul_f64(jitter.clamp(0.0, 1.0))
+}
+
+/// How long a task waits whose thread was stuck: 60 to 120 s. The task itself may have been what stuck it, and a pod
+/// bears few such threads. `jitter` is from 0 to 1.
+#[must_use]
+pub fn stuck_delay(jitter: f64) -> Duration {
+    Duration::from_secs(60).mul_f64(1.0 + jitter.clamp(0.0, 1.0))
 }
 
 #[cfg(test)]
@@ -330,10 +338,16 @@ mod tests {
     #[test]
     fn delays_grow_and_honour_what_the_source_asks() {
         assert_eq!(retry_delay(1, None, 1.0), Duration::from_secs(2));
+        assert_eq!(retry_delay(1, None, 0.0), Duration::from_secs(1), "half of it at least");
         assert!(retry_delay(1, None, 0.0) < retry_delay(4, None, 0.0));
         assert_eq!(retry_delay(99, None, 1.0), Duration::from_secs(300));
         assert_eq!(retry_delay(1, Some(Duration::from_secs(40)), 0.3), Duration::from_secs(40));
         assert_eq!(retry_delay(1, Some(Duration::from_secs(9_000)), 0.3), Duration::from_secs(900));
+    }
+
+    #[test]
+    fn a_task_whose_thread_was_stuck_waits_for_60_to_120_seconds() {
+        assert_eq!([0.0, 1.0].map(stuck_delay), [60, 120].map(Duration::from_secs));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     event::{Event, Settlement, WorkResult},
-    fail::{AwsFault, AwsKind, Reason, TaskFault, dead_letter, fault_delay, retry_delay},
+    fail::{AwsFault, AwsKind, Reason, TaskFault, dead_letter, fault_delay, retry_delay, stuck_delay},
     kill::{self, Point},
     message::{Carrier, QueueName, Stored, Task},
     observe::log::{Line, tell},
@@ -73,7 +73,11 @@ impl<L: Ledger + 'static> Settler<L> {
                 self.faulted(task, None, fault, cancel).await
             }
             WorkResult::Stuck => {
-                let fault = TaskFault::retry(Reason::Stuck, "the worker's thread was stuck");
+                let fault = TaskFault::Retry {
+                    reason: Reason::Stuck,
+                    detail: "the worker's thread was stuck".into(),
+                    after: Some(stuck_delay(fastrand::f64())),
+                };
                 self.faulted(task, None, fault, cancel).await
             }
             WorkResult::Faulted { claimed, fault } => self.faulted(task, claimed, fault, cancel).await,

@@ -53,6 +53,34 @@ fn a_stuck_thread_is_given_up_and_its_task_is_done_by_another() {
     world.assert_sound();
 }
 
+/// The task itself may have been what stuck the thread: it is not to stick the next one a second later.
+#[test]
+fn a_task_whose_thread_was_stuck_waits_a_minute_or_more() {
+    let (world, barrier) = (World::new(), barrier());
+    for job in ["j", "alone"] {
+        let answers = [Answer::file("late").behind(&barrier), Answer::file("in time")];
+        world.answer(&letters::url(job, "t0"), answers);
+    }
+    world.put(QueueName::ExportJobs, letters::job("j", 1));
+    world.put(QueueName::DownloadTasks, letters::task("alone", "t0"));
+    let pod = Pod::with(&world, impatient());
+    eventually_in(&world, "both are done", || {
+        all_is_acknowledged(&world) && world.counted("alone") == (1, 0)
+    });
+    pod.stop();
+    let delays = world.journal().into_iter().filter_map(|did| match did {
+        Did::Sent { delay, .. } | Did::Returned { delay, .. } => Some(delay),
+        _ => None,
+    });
+    let delays: Vec<_> = delays.collect();
+    let minute = Duration::from_secs(60);
+    assert!(
+        delays.len() == 2 && delays.iter().all(|delay| (minute..=2 * minute).contains(delay)),
+        "{delays:?}"
+    );
+    world.assert_sound();
+}
+
 #[test]
 fn a_thread_that_moves_again_after_it_was_given_up_writes_nothing() {
     let (world, barrier) = (World::new(), barrier());
