@@ -10,6 +10,7 @@ use std::{
 
 use exportpool_consumer::{
     aws::ports::AwsPorts,
+    clock::unix_millis,
     config::{Config, EXIT_CONFIG},
     observe::{self, report::Identity},
     run::{self, Broken, Settings},
@@ -53,7 +54,7 @@ fn start(config: &Config) -> anyhow::Result<ExitCode> {
     };
     // Both TLS clients, the AWS SDK's and the downloads', use this one.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let identity = Identity::new();
+    let identity = Identity::new(config.pod_uid.clone(), unix_millis());
     tracing::info!(
         instance = identity.instance,
         version = env!("CARGO_PKG_VERSION"),

@@ -31,6 +31,8 @@ names! {
     AWS_ACCESS_KEY_ID;
     /// Secret of the access key.
     AWS_SECRET_ACCESS_KEY;
+    /// Token of temporary access keys, beside the two (none).
+    AWS_SESSION_TOKEN;
     /// Worker threads, 1 to 256 (4).
     WORKER_POOL_SIZE;
     /// Tasks at a time on each worker thread, 1 to 64 (1).
@@ -65,6 +67,8 @@ names! {
     RECORD_TTL_DAYS;
     /// Port of `/health`, `/live`, `/ready`, `/metrics` and `/report` (3000).
     PORT;
+    /// UID of the pod, told in its report (none). In Kubernetes from `metadata.uid`.
+    POD_UID;
 }
 
 #[cfg(test)]

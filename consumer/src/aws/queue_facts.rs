@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde::Deserialize;
 
+use crate::config::is_region;
+
 /// A queue's attributes.
 pub(super) struct Facts(pub(super) HashMap<QueueAttributeName, String>);
 
@@ -25,15 +27,6 @@ impl Facts {
         let its = arn.split(':').nth(3).filter(|its| is_region(its))?;
         (its != region).then(|| format!("it is in {its}, and AWS_REGION={region}: set AWS_REGION={its}"))
     }
-}
-
-/// `eu-west-1`, `us-gov-east-1`. Stand-ins have names of their own, which say nothing.
-pub(crate) fn is_region(name: &str) -> bool {
-    let mut parts = name.split('-');
-    let number =
-        parts.next_back().is_some_and(|last| !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()));
-    let area = parts.next().is_some_and(|first| first.len() >= 2);
-    number && area && parts.next().is_some()
 }
 
 #[derive(Deserialize)]

@@ -18,9 +18,9 @@ use super::{
     queue_facts::{Facts, sibling},
 };
 use crate::{
+    clock::unix_millis,
     fail::{AwsFault, AwsKind, AwsResource},
     message::{Attributes, Other, QueueName, Receipt, Received},
-    observe::http::unix_millis,
     ports::{Entry, Outbox, Outgoing, Queue, QueueFacts},
 };
 

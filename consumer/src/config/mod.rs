@@ -10,6 +10,7 @@ use ipnet::IpNet;
 
 use crate::{aws::connect::Access, message::QueueName};
 use variables::Variables;
+pub(crate) use variables::is_region;
 
 /// Exit code of a wrong configuration (`EX_CONFIG` of sysexits.h).
 pub const EXIT_CONFIG: u8 = 78;
@@ -62,6 +63,8 @@ pub struct Config {
     pub record_ttl: Option<Duration>,
     /// Port of the HTTP server; 0 takes any free one.
     pub port: u16,
+    /// The UID of the pod we are in, when there is one.
+    pub pod_uid: Option<String>,
 }
 
 /// Sizes of the pool.
@@ -166,6 +169,7 @@ impl Config {
             log_format: vars.log_format()?,
             record_ttl: vars.record_ttl()?,
             port: vars.number(name::PORT, 0..=u16::MAX, 3000)?,
+            pod_uid: vars.optional(name::POD_UID),
             access,
         };
         Ok(config)

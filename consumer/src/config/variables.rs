@@ -14,10 +14,7 @@ use ipnet::IpNet;
 
 use super::{ConfigError, LogFormat, PerHost, Pool};
 use crate::{
-    aws::{
-        connect::{Access, AccessKey},
-        queue_facts::is_region,
-    },
+    aws::connect::{Access, AccessKey},
     work::store::MIN_PART_BYTES,
 };
 
@@ -63,7 +60,7 @@ impl Variables<'_> {
     pub(super) fn access(&self) -> Result<Access, ConfigError> {
         let key = match (self.optional(name::AWS_ACCESS_KEY_ID), self.optional(name::AWS_SECRET_ACCESS_KEY)) {
             (Some(id), Some(secret)) => {
-                Some(AccessKey { id, secret, session_token: self.optional("AWS_SESSION_TOKEN") })
+                Some(AccessKey { id, secret, session_token: self.optional(name::AWS_SESSION_TOKEN) })
             }
             (None, None) => None,
             (Some(_), None) => return Err(missing_half(name::AWS_SECRET_ACCESS_KEY)),
@@ -250,6 +247,15 @@ fn region_of(url: &str) -> Option<String> {
     let before_queue = labels.iter().position(|label| *label == "queue").and_then(|at| at.checked_sub(1));
     let region = *labels.get(after_sqs.or(before_queue)?)?;
     is_region(region).then(|| region.to_owned())
+}
+
+/// `eu-west-1`, `us-gov-east-1`. Stand-ins have names of their own, which say nothing.
+pub(crate) fn is_region(name: &str) -> bool {
+    let mut parts = name.split('-');
+    let number =
+        parts.next_back().is_some_and(|last| !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()));
+    let area = parts.next().is_some_and(|first| first.len() >= 2);
+    number && area && parts.next().is_some()
 }
 
 fn is_http_url(value: &str) -> bool {

@@ -1,6 +1,6 @@
 //! Port 3000, read-only. It has its own thread: a blocked main shows as 503, not as a hang.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use axum::{
     Json, Router,
@@ -12,6 +12,7 @@ use axum::{
 use tokio::{net::TcpListener, sync::oneshot};
 
 use super::{board::Board, metrics};
+use crate::clock::unix_millis;
 
 /// Requests under way at shutdown get this long.
 const LAST_ANSWERS: Duration = Duration::from_millis(200);
@@ -75,10 +76,4 @@ async fn metrics_text(State(board): State<Board>) -> Response {
 
 async fn report(State(board): State<Board>) -> Response {
     Json(board.report(Instant::now())).into_response()
-}
-
-/// Milliseconds since the Unix epoch.
-pub(crate) fn unix_millis() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -7,7 +7,7 @@ use exportpool_contract::{
 
 use std::time::Instant;
 
-use super::{board::Said, http::unix_millis};
+use super::board::Said;
 use crate::{message::QueueName, place::Desk};
 
 /// Who reports.
@@ -22,20 +22,15 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// A new instance, now; the pod's UID is taken from `POD_UID`.
+    /// A new instance, started at `started_at` in milliseconds since the Unix epoch. A UID that is longer than any that
+    /// Kubernetes gives is not told.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(pod_uid: Option<String>, started_at: u64) -> Self {
         Self {
             instance: format!("{:016x}", fastrand::u64(..)),
-            pod_uid: std::env::var("POD_UID").ok().filter(|uid| (1..=MAX_UID_BYTES).contains(&uid.len())),
-            started_at: unix_millis(),
+            pod_uid: pod_uid.filter(|uid| uid.len() <= MAX_UID_BYTES),
+            started_at,
         }
-    }
-}
-
-impl Default for Identity {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -114,7 +109,8 @@ mod tests {
             aws_errors: most(&kinds),
             ..Counters::default()
         };
-        let identity = Identity { pod_uid: Some("u".repeat(MAX_UID_BYTES)), ..Identity::new() };
+        let identity = Identity::new(Some("u".repeat(MAX_UID_BYTES)), u64::MAX);
+        assert!(identity.pod_uid.is_some());
         let report = say(&identity, u64::MAX, &desk, Instant::now()).report;
         let delay = LoopDelay {
             p50_micros: u64::MAX,
@@ -131,5 +127,10 @@ mod tests {
         };
         let bytes = serde_json::to_vec(&report).unwrap().len();
         assert!((2_000..=MAX_REPORT_BYTES / 2).contains(&bytes), "{bytes}");
+    }
+
+    #[test]
+    fn a_uid_of_any_length_leaves_the_report_its_bound() {
+        assert_eq!(Identity::new(Some("u".repeat(MAX_UID_BYTES + 1)), 0).pod_uid, None);
     }
 }

@@ -2,9 +2,9 @@
 //! retries, closes jobs.
 
 pub mod commit;
-#[cfg(test)]
-mod orders;
 pub mod settle;
+#[cfg(test)]
+mod tests;
 
 use std::{cell::RefCell, collections::HashMap, panic::AssertUnwindSafe, rc::Rc, time::Duration};
 

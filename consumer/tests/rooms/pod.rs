@@ -8,6 +8,7 @@ use std::{
 };
 
 use exportpool_consumer::{
+    clock::unix_millis,
     config::Pool,
     observe::report::Identity,
     run::{self, Settings},
@@ -67,7 +68,7 @@ impl Pod {
             let stop = async {
                 let _ = stopped.await;
             };
-            run::run(&ports, &settings, Identity::new(), listener, stop)
+            run::run(&ports, &settings, Identity::new(None, unix_millis()), listener, stop)
         });
         Self { address, stop: Some(stop), thread: Some(thread) }
     }

@@ -7,8 +7,8 @@ use exportpool_contract::{
 
 use super::{DynamoLedger, Item, expression, number, read_number, read_text, text};
 use crate::{
+    clock::unix_millis,
     fail::AwsFault,
-    observe::http::unix_millis,
     ports::{Claim, ClaimAsk, Claimed},
 };
 

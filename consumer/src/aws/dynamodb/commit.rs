@@ -14,9 +14,9 @@ use exportpool_contract::{
 
 use super::{DynamoLedger, expression, key, number, read_number, read_text, text};
 use crate::{
+    clock::unix_millis,
     fail::{AwsFault, AwsKind},
     message::Stored,
-    observe::http::unix_millis,
     ports::{Ending, Recorded, Settling},
 };
 

@@ -10,8 +10,8 @@ use exportpool_contract::{
 
 use super::{DynamoLedger, Item, count, expression, key, number, read_number, read_text, text};
 use crate::{
+    clock::unix_millis,
     fail::AwsFault,
-    observe::http::unix_millis,
     ports::{Cursor, JobClaim, JobOpening},
 };
 

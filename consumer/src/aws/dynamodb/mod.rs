@@ -26,8 +26,8 @@ use exportpool_contract::{
 
 use super::fault;
 use crate::{
+    clock::unix_millis,
     fail::{AwsFault, AwsKind, AwsResource},
-    observe::http::unix_millis,
     ports::{Claim, ClaimAsk, Cursor, JobClaim, JobOpening, Ledger, Recorded, Settling},
 };
 

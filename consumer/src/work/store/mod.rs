@@ -28,8 +28,8 @@ pub use standing::Standing;
 /// The least size of a part but the last, and the memory a slot needs
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
 pub const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
-/// The most parts of an upload.
-const MAX_PARTS: u64 = 10_000;
+/// The most parts of an upload (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
+const MAX_PARTS: u16 = 10_000;
 /// Parts of a file of unknown length double after so many: ten sizes reach S3's largest object.
 const PARTS_OF_A_SIZE: u64 = 1_000;
 /// Tries of one write before the attempt ends: others write the same key.
@@ -147,7 +147,7 @@ impl<S: ObjectStore, L: Ledger> Shelf<'_, S, L> {
 
 /// Large enough that a file of this length fits into 10,000 parts.
 fn first_part_bytes(length: Option<u64>) -> u64 {
-    MIN_PART_BYTES.max(length.unwrap_or(0).div_ceil(MAX_PARTS))
+    MIN_PART_BYTES.max(length.unwrap_or(0).div_ceil(MAX_PARTS.into()))
 }
 
 /// The size of a part (from 1) of a file of unknown length, when there is memory for it.
@@ -185,15 +185,15 @@ mod tests {
         assert_eq!(first_part_bytes(Some(1)), MIN_PART_BYTES);
         assert_eq!(first_part_bytes(Some(10_000 * MIN_PART_BYTES)), MIN_PART_BYTES);
         assert_eq!(first_part_bytes(Some(10_000 * MIN_PART_BYTES + 1)), MIN_PART_BYTES + 1);
-        assert!(FIVE_TIB.div_ceil(first_part_bytes(Some(FIVE_TIB))) <= MAX_PARTS);
+        assert!(FIVE_TIB.div_ceil(first_part_bytes(Some(FIVE_TIB))) <= MAX_PARTS.into());
     }
 
     #[test]
     fn parts_of_unknown_length_reach_nearly_five_tebibytes() {
-        let all: u64 = (1..=MAX_PARTS).map(grown_part_bytes).sum();
+        let all: u64 = (1..=MAX_PARTS.into()).map(grown_part_bytes).sum();
         assert!(all > FIVE_TIB / 100 * 97, "{all}");
         assert_eq!((grown_part_bytes(1_000), grown_part_bytes(1_001)), (MIN_PART_BYTES, 2 * MIN_PART_BYTES));
         let largest_part = 5 * 1024 * 1024 * 1024;
-        assert!(grown_part_bytes(MAX_PARTS) <= largest_part);
+        assert!(grown_part_bytes(MAX_PARTS.into()) <= largest_part);
     }
 }

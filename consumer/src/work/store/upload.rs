@@ -6,7 +6,9 @@
 
 use bytes::Bytes;
 
-use super::{Outcome, Shelf, WRITES, checksum::Checksum, compared, filler::Filler, grown_part_bytes, stored};
+use super::{
+    MAX_PARTS, Outcome, Shelf, WRITES, checksum::Checksum, compared, filler::Filler, grown_part_bytes, stored,
+};
 use crate::{
     fail::{Reason, TaskFault},
     kill::{self, Point},
@@ -144,10 +146,12 @@ fn halt(fault: StoreFault) -> Halt {
 }
 
 fn next_number(parts: usize) -> Result<i32, TaskFault> {
-    let number = i32::try_from(parts + 1).ok().filter(|number| *number <= 10_000);
+    let number = i32::try_from(parts + 1).ok().filter(|number| *number <= MAX_PARTS.into());
     number.ok_or_else(|| {
-        let detail = "a file of unknown length needs more than 10,000 parts of the size that memory allowed; raise \
-                      MEMORY_BUDGET_MIB, or have the source send Content-Length";
+        let detail = format!(
+            "a file of unknown length needs more than {MAX_PARTS} parts of the size that memory allowed; raise \
+             MEMORY_BUDGET_MIB, or have the source send Content-Length"
+        );
         TaskFault::last(Reason::TooLarge, detail)
     })
 }

@@ -6,9 +6,9 @@ use std::{
 };
 
 use exportpool_consumer::{
+    clock::unix_millis,
     fail::{AwsFault, AwsKind, AwsResource},
     message::{Attributes, QueueName, Receipt, Received},
-    observe::report::Identity,
     ports::{Entry, Outbox, Outgoing, Queue, QueueFacts},
 };
 use tokio::time;
@@ -87,7 +87,7 @@ impl Queues {
             attributes,
             group,
             receives: 0,
-            sent_at: Identity::new().started_at,
+            sent_at: unix_millis(),
             visible_at: Instant::now() + delay.min(LONGEST_DELAY),
             receipts: Vec::new(),
             copies: 1,
@@ -138,7 +138,7 @@ impl Letter {
             body: self.body.clone(),
             receive_count: self.receives,
             sent_at: Some(self.sent_at),
-            received_at: Some(Identity::new().started_at),
+            received_at: Some(unix_millis()),
             group: self.group.clone(),
             attributes: self.attributes.clone(),
         }
