@@ -85,7 +85,7 @@ impl Target {
         let required = |name: &'static str| optional(name).ok_or(NoTarget::Missing(name));
         let key = match (optional(name::AWS_ACCESS_KEY_ID), optional(name::AWS_SECRET_ACCESS_KEY)) {
             (Some(id), Some(secret)) => {
-                Some(AccessKey { id, secret, session_token: optional("AWS_SESSION_TOKEN") })
+                Some(AccessKey { id, secret, session_token: optional(name::AWS_SESSION_TOKEN) })
             }
             _ => None,
         };
@@ -111,6 +111,7 @@ impl Target {
             (name::AWS_ENDPOINT, self.access.endpoint.clone()),
             (name::AWS_ACCESS_KEY_ID, key.map(|key| key.id.clone())),
             (name::AWS_SECRET_ACCESS_KEY, key.map(|key| key.secret.clone())),
+            (name::AWS_SESSION_TOKEN, key.and_then(|key| key.session_token.clone())),
             (name::SQS_EXPORT_JOBS_DLQ_URL, self.export_jobs_dlq.clone()),
             (name::SQS_DOWNLOAD_TASKS_DLQ_URL, self.download_tasks_dlq.clone()),
         ];
@@ -133,6 +134,16 @@ mod tests {
     #[test]
     fn the_environment_of_an_emulator_is_the_emulator() {
         let target = Target::emulator("http://127.0.0.1:4566/").unwrap();
+        let variables = target.variables();
+        let read = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| value.clone());
+        assert_eq!(Target::from_variables(read).unwrap(), target);
+    }
+
+    #[test]
+    fn temporary_keys_go_to_a_consumer_with_their_token() {
+        let mut target = Target::emulator("http://127.0.0.1:4566/").unwrap();
+        let [id, secret, token] = ["id", "secret", "token"].map(str::to_owned);
+        target.access.key = Some(AccessKey { id, secret, session_token: Some(token) });
         let variables = target.variables();
         let read = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| value.clone());
         assert_eq!(Target::from_variables(read).unwrap(), target);

@@ -29,6 +29,7 @@ mod start;
 mod store;
 mod suite;
 mod table;
+#[path = "../common/wait.rs"]
 mod wait;
 
 use implementation::Implementation;

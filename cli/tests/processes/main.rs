@@ -21,4 +21,5 @@ mod kills;
 mod large_file;
 mod process;
 mod stand_in;
+#[path = "../common/wait.rs"]
 mod wait;
