@@ -150,6 +150,17 @@ fn a_job_of_which_sqs_takes_no_task_is_a_dead_letter_and_trips_nothing() {
 }
 
 #[test]
+fn a_job_of_which_sqs_takes_neither_a_task_nor_a_dead_letter_comes_again() {
+    let world = World::new();
+    world.fail_next(Op::SendTask, [Flaw::Entry(0, refused())]);
+    world.fail_next(Op::SendDeadLetter, [Flaw::Entry(0, refused())]);
+    world.put(QueueName::ExportJobs, letters::job("j", 40));
+    ends_beside_another(&world);
+    assert_eq!((world.job_state("j"), world.counted("j")), (Some(JobState::Done), (40, 0)));
+    world.assert_sound();
+}
+
+#[test]
 fn a_listing_that_sqs_does_not_take_on_is_a_dead_letter_and_trips_nothing() {
     let world = World::new();
     world.fail_next(Op::SendJob, [Flaw::Entry(0, refused())]);
