@@ -85,6 +85,13 @@ fn bodies(aws: &StandIn) -> Vec<Case> {
                 .to_string(),
         ),
         malformed("nearly a mebibyte of junk", "j".repeat(MIB - 1_000)),
+        malformed(
+            "a task too large to be sent on",
+            json!({"jobId": "heavy", "tasks": [
+                {"taskId": "t", "url": url, "headers": {"cookie": "c".repeat(MIB - 2_000)}}
+            ]})
+            .to_string(),
+        ),
         case(
             "twice",
             json!({"jobId": "twice", "tasks": [task("t"), task("t")]}).to_string(),
