@@ -126,7 +126,8 @@ impl Summary {
 
     /// Nothing is lost and nothing is doubled, every job is closed, no upload is left open.
     pub(super) const fn holds(&self) -> bool {
-        self.lost + self.doubled + self.unclosed + self.given_up + self.open_uploads == 0
+        let uploads = self.open_uploads + self.empty_uploads;
+        self.lost + self.doubled + self.unclosed + self.given_up + uploads == 0
     }
 
     /// For people.
@@ -222,9 +223,11 @@ mod tests {
         };
         let with = |lost, doubled| Summary::new(&course, &Findings { lost, doubled, ..Findings::default() });
         assert!(with(0, 0).holds() && !with(1, 0).holds() && !with(0, 1).holds());
-        let open = Findings { uploads: Uploads { with_parts: 1, empty: 0 }, ..Findings::default() };
+        let open =
+            |with_parts, empty| Findings { uploads: Uploads { with_parts, empty }, ..Findings::default() };
         let unfinished = [
-            open,
+            open(1, 0),
+            open(0, 1),
             Findings { unclosed: 1, ..Findings::default() },
             Findings { given_up: 1, ..Findings::default() },
         ];

@@ -63,8 +63,9 @@ pub(super) async fn verify(
     }
     findings.check_objects(target, stored).await?;
     findings.uploads = left.uploads;
-    if left.uploads.with_parts > 0 {
-        findings.note(format!("{} multipart uploads are left open", left.uploads.with_parts));
+    let open = left.uploads.with_parts + left.uploads.empty;
+    if open > 0 {
+        findings.note(format!("{open} multipart uploads are left open"));
     }
     findings.latencies.sort_unstable();
     Ok(findings)

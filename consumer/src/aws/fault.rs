@@ -77,6 +77,7 @@ fn of_status(status: StatusCode) -> AwsKind {
         404 => AwsKind::Missing,
         408 => AwsKind::Unreachable,
         429 | 503 => AwsKind::Throttled,
+        501 => AwsKind::Rejected,
         500.. => AwsKind::Failed,
         _ => AwsKind::Rejected,
     }
@@ -110,6 +111,7 @@ mod tests {
         assert_eq!(kind("TransactionConflictException", 400), AwsKind::Throttled);
         assert_eq!(kind("InternalError", 500), AwsKind::Failed);
         assert_eq!(kind("ValidationException", 400), AwsKind::Rejected);
+        assert_eq!(kind("NotImplemented", 501), AwsKind::Rejected);
         assert_eq!(kind("", 403), AwsKind::Denied);
     }
 }

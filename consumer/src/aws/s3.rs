@@ -2,7 +2,9 @@
 
 use aws_sdk_s3::{
     Client,
+    config::{Builder, retry::RetryConfig},
     error::SdkError,
+    operation::list_multipart_uploads::ListMultipartUploadsOutput,
     primitives::ByteStream,
     types::{ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart},
 };
@@ -20,19 +22,28 @@ use crate::{
 const JOB: &str = "exportpool-job";
 const TASK: &str = "exportpool-task";
 const ATTEMPT: &str = "exportpool-attempt";
+/// The most uploads of one list.
+const MAX_UPLOADS: i32 = 1_000;
 
 /// The bucket.
 #[derive(Debug)]
 pub struct S3Bucket {
     client: Client,
     bucket: String,
+    uploads_a_page: i32,
 }
 
 impl S3Bucket {
     /// A bucket by name.
     #[must_use]
     pub const fn new(client: Client, bucket: String) -> Self {
-        Self { client, bucket }
+        Self { client, bucket, uploads_a_page: MAX_UPLOADS }
+    }
+
+    /// The same bucket, which lists so many uploads a request; S3's own most is 1,000.
+    #[must_use]
+    pub fn with_uploads_a_page(self, uploads: i32) -> Self {
+        Self { uploads_a_page: uploads.clamp(1, MAX_UPLOADS), ..self }
     }
 
     fn resource(&self) -> AwsResource {
@@ -95,7 +106,8 @@ impl ObjectStore for S3Bucket {
         };
         let metadata = head.metadata.unwrap_or_default();
         let owner = metadata.get(JOB).cloned().zip(metadata.get(TASK).cloned());
-        let bytes = head.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or_default();
+        let length = head.content_length.and_then(|length| u64::try_from(length).ok());
+        let bytes = length.ok_or_else(|| self.without("Content-Length"))?;
         Ok(Some(Head {
             bytes,
             crc64nvme: head.checksum_crc64_nvme.filter(|crc| of_whole_object(crc)),
@@ -129,10 +141,13 @@ impl ObjectStore for S3Bucket {
             .set_content_type(place.content_type.clone())
             .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
             .checksum_type(ChecksumType::FullObject)
+            .customize()
+            // Asked again by the SDK, there would be two, and one of them nobody's.
+            .config_override(Builder::new().retry_config(RetryConfig::disabled()))
             .send()
             .await
             .map_err(|error| self.write_fault(&error))?;
-        answer.upload_id.ok_or_else(|| self.without("UploadId"))
+        answer.upload_id.ok_or_else(|| self.without("UploadId").into())
     }
 
     async fn put_part(
@@ -151,7 +166,7 @@ impl ObjectStore for S3Bucket {
             .send()
             .await
             .map_err(|error| self.write_fault(&error))?;
-        let etag = answer.e_tag.ok_or_else(|| self.without("ETag"))?;
+        let etag = answer.e_tag.ok_or_else(|| StoreFault::Aws(self.without("ETag")))?;
         Ok(Part { number, etag, crc64nvme: crc64nvme.to_owned() })
     }
 
@@ -189,11 +204,56 @@ impl ObjectStore for S3Bucket {
             _ => Ok(()),
         }
     }
+
+    async fn list_uploads(&self, key: &ObjectKey) -> Result<Vec<String>, AwsFault> {
+        let mut open = Vec::new();
+        let mut next = Some(Marker::default());
+        while let Some(marker) = next {
+            let page = self.page_of_uploads(key, &marker).await?;
+            next = next_marker(&page, key);
+            if next.as_ref() == Some(&marker) {
+                return Err(self.odd(AwsKind::Rejected, "the list of uploads does not go on"));
+            }
+            let ours = page.uploads.unwrap_or_default().into_iter();
+            let ids = ours.filter(|upload| upload.key.as_deref() == Some(key.as_str()));
+            open.extend(ids.filter_map(|upload| upload.upload_id));
+        }
+        Ok(open)
+    }
+}
+
+/// Where a list of uploads goes on: behind this key's upload of this id.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Marker {
+    key: Option<String>,
+    upload: Option<String>,
+}
+
+/// Uploads are listed by key, and a key comes before all that it begins
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html>).
+fn next_marker(page: &ListMultipartUploadsOutput, key: &ObjectKey) -> Option<Marker> {
+    let marker = Marker { key: page.next_key_marker.clone(), upload: page.next_upload_id_marker.clone() };
+    let goes_on = page.is_truncated == Some(true) && marker.key.as_deref() == Some(key.as_str());
+    goes_on.then_some(marker)
 }
 
 impl S3Bucket {
-    fn without(&self, field: &str) -> StoreFault {
-        let detail = format!("the answer has no {field}");
-        StoreFault::Aws(AwsFault { kind: AwsKind::Failed, resource: self.resource(), detail })
+    async fn page_of_uploads(
+        &self,
+        key: &ObjectKey,
+        behind: &Marker,
+    ) -> Result<ListMultipartUploadsOutput, AwsFault> {
+        let request = self.client.list_multipart_uploads().bucket(&self.bucket).prefix(key.as_str());
+        let request = request.max_uploads(self.uploads_a_page).set_key_marker(behind.key.clone());
+        let answer = request.set_upload_id_marker(behind.upload.clone()).send().await;
+        answer.map_err(|error| self.fault(&error))
+    }
+
+    fn without(&self, field: &str) -> AwsFault {
+        self.odd(AwsKind::Failed, &format!("the answer has no {field}"))
+    }
+
+    fn odd(&self, kind: AwsKind, detail: &str) -> AwsFault {
+        AwsFault { kind, resource: self.resource(), detail: detail.to_owned() }
     }
 }

@@ -77,7 +77,8 @@ pub trait ObjectStore {
     async fn head(&self, key: &ObjectKey) -> Result<Option<Head>, AwsFault>;
     /// Writes an object in one request; answers its entity tag.
     async fn put(&self, place: &Place, body: Bytes, crc64nvme: &str) -> Result<Option<String>, StoreFault>;
-    /// Starts a multipart upload; answers its id.
+    /// Starts a multipart upload; answers its id. Asked once: when the answer is lost, there may be an upload whose id
+    /// nobody has.
     async fn create_upload(&self, place: &Place) -> Result<String, StoreFault>;
     /// Writes one part.
     async fn put_part(
@@ -98,4 +99,6 @@ pub trait ObjectStore {
     ) -> Result<Option<String>, StoreFault>;
     /// Drops an upload and its parts. One that is gone is dropped already.
     async fn abort_upload(&self, key: &ObjectKey, upload: &str) -> Result<(), AwsFault>;
+    /// Ids of all uploads that are open under this very key, whoever started them.
+    async fn list_uploads(&self, key: &ObjectKey) -> Result<Vec<String>, AwsFault>;
 }

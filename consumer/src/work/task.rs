@@ -13,11 +13,11 @@ use tokio_util::sync::CancellationToken;
 use super::{
     budget::Budget,
     fetch::{credentials::Credentials, page, request::request},
-    store::{Outcome, Shelf, Standing},
+    store::{Outcome, Shelf, Standing, sweep_done},
 };
 use crate::{
     event::WorkResult,
-    fail::{Reason, TaskFault},
+    fail::{AwsFault, AwsKind, Reason, TaskFault},
     kill::{self, Point},
     message::{Stored, Task},
     ports::{Claim, ClaimAsk, Claimed, Ledger, ObjectStore, Owner, Place, Request, Source, SourceHead},
@@ -81,9 +81,9 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
             () = cancel.cancelled() => None,
             outcome = time::timeout(self.rules.timeout, self.export(task, &traces)) => Some(outcome),
         };
-        self.abort(&traces).await;
+        let left_open = self.abort(&traces).await.err();
         let claimed = traces.claimed.into_inner();
-        match (outcome, claimed) {
+        let result = match (outcome, claimed.clone()) {
             (None, claimed) => WorkResult::Cancelled { claimed },
             (Some(Ok(Ok(Some(object)))), Some(claimed)) => {
                 WorkResult::Stored { claimed, object, service: begun.elapsed() }
@@ -91,6 +91,22 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
             (Some(Ok(Ok(_))), _) => WorkResult::AlreadyDone,
             (Some(Ok(Err(fault))), claimed) => WorkResult::Faulted { claimed, fault },
             (Some(Err(_)), claimed) => WorkResult::Faulted { claimed, fault: self.overdue() },
+        };
+        match left_open {
+            // Nobody would claim the task after this to abort its upload.
+            Some(fault) if self.is_last(&result) => WorkResult::Faulted { claimed, fault: fault.into() },
+            _ => result,
+        }
+    }
+
+    /// The task is not started again after this.
+    fn is_last(&self, result: &WorkResult) -> bool {
+        match result {
+            WorkResult::Stored { .. } | WorkResult::Faulted { fault: TaskFault::Final { .. }, .. } => true,
+            WorkResult::Faulted { claimed: Some(claimed), fault: TaskFault::Retry { .. } } => {
+                claimed.attempts >= self.rules.max_attempts
+            }
+            _ => false,
         }
     }
 
@@ -101,16 +117,20 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
 
     /// `None`: done before.
     async fn export(&self, task: &Task, traces: &Traces) -> Result<Option<Stored>, TaskFault> {
-        let Some(claimed) = self.claim(task).await? else { return Ok(None) };
+        let Some(claimed) = self.claim(task).await? else { return self.tidy(task).await.map(|()| None) };
         *traces.claimed.borrow_mut() = Some(claimed.clone());
         kill::at(Point::Claimed);
         let (place, request) = self.check(task, &claimed)?;
         *traces.place.borrow_mut() = Some(place.clone());
-        // Also of a task that is to be given up: nobody claims it after this to abort its upload.
-        if let Some(upload) = &claimed.open_upload {
-            self.store.abort_upload(&place.key, upload).await?;
-        }
         self.store_from_source(task, place, &request, &claimed, traces).await.map(Some)
+    }
+
+    /// The task was done before: what a crashed claim of it left open is of no use.
+    async fn tidy(&self, task: &Task) -> Result<(), TaskFault> {
+        match self.key(task) {
+            Ok(key) => Ok(sweep_done(&self.store, &key).await?),
+            Err(_) => Ok(()),
+        }
     }
 
     async fn claim(&self, task: &Task) -> Result<Option<Claimed>, TaskFault> {
@@ -138,12 +158,16 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
 
     fn check(&self, task: &Task, claimed: &Claimed) -> Result<(Place, Request), TaskFault> {
         let request = request(&task.spec.url, &task.spec.headers)?;
-        let job_prefix = task.destination.as_ref().and_then(|destination| destination.prefix.as_deref());
-        let prefixes = [self.rules.prefix.as_deref(), job_prefix];
-        let key = ObjectKey::of_task(prefixes, task.spec.key.as_deref(), &task.job, task.id())
-            .map_err(|error| TaskFault::last(Reason::InvalidKey, error.to_string()))?;
+        let key = self.key(task)?;
         let owner = Owner { job: task.job.clone(), task: task.id().clone(), attempt: claimed.attempts };
         Ok((Place { key, owner, content_type: None, replaces: None }, request))
+    }
+
+    fn key(&self, task: &Task) -> Result<ObjectKey, TaskFault> {
+        let job_prefix = task.destination.as_ref().and_then(|destination| destination.prefix.as_deref());
+        let prefixes = [self.rules.prefix.as_deref(), job_prefix];
+        ObjectKey::of_task(prefixes, task.spec.key.as_deref(), &task.job, task.id())
+            .map_err(|error| TaskFault::last(Reason::InvalidKey, error.to_string()))
     }
 
     async fn store_from_source(
@@ -162,6 +186,13 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
             overwrite: task.spec.overwrite,
             open_upload: &traces.open_upload,
         };
+        // Also of a task that is to be given up: nobody claims it after this to abort its uploads.
+        if let Some(upload) = &claimed.open_upload {
+            self.store.abort_upload(&place.key, upload).await?;
+        }
+        if claimed.epoch > 1 {
+            shelf.sweep(&place, claimed.epoch).await?;
+        }
         // The first claim of a task leaves this to the condition of its write, unless it is to replace something.
         if claimed.epoch > 1 || task.spec.overwrite {
             match shelf.standing(&place).await? {
@@ -222,11 +253,21 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
         self.source.fetch(&request(&anew.url, &anew.headers)?).await
     }
 
-    async fn abort(&self, traces: &Traces) {
-        let (Some(upload), Some(place)) = (traces.open_upload.take(), traces.place.take()) else { return };
+    async fn abort(&self, traces: &Traces) -> Result<(), AwsFault> {
+        let (Some(upload), Some(place)) = (traces.open_upload.take(), traces.place.take()) else {
+            return Ok(());
+        };
         let aborted = time::timeout(ABORT_TIMEOUT, self.store.abort_upload(&place.key, &upload)).await;
-        if !matches!(aborted, Ok(Ok(()))) {
-            tracing::warn!(key = place.key.as_str(), "an upload was not aborted: the next attempt aborts it");
+        let aborted = aborted.unwrap_or_else(|_| Err(not_in_time(&place.key)));
+        if let Err(fault) = &aborted {
+            let key = place.key.as_str();
+            tracing::warn!(key, %fault, "an upload was not aborted: the next attempt aborts it");
         }
+        aborted
     }
+}
+
+fn not_in_time(key: &ObjectKey) -> AwsFault {
+    let detail = format!("an upload of {key} was not aborted within {} s", ABORT_TIMEOUT.as_secs());
+    AwsFault { kind: AwsKind::Unreachable, resource: "bucket".into(), detail }
 }

@@ -167,6 +167,10 @@ impl<S: ObjectStore> ObjectStore for Watched<S> {
     async fn abort_upload(&self, key: &ObjectKey, upload: &str) -> Result<(), AwsFault> {
         self.store.abort_upload(key, upload).await
     }
+
+    async fn list_uploads(&self, key: &ObjectKey) -> Result<Vec<String>, AwsFault> {
+        self.store.list_uploads(key).await
+    }
 }
 
 #[cfg(test)]
@@ -269,6 +273,9 @@ mod tests {
         }
         async fn abort_upload(&self, _: &ObjectKey, _: &str) -> Result<(), AwsFault> {
             self.count(Ok(()))
+        }
+        async fn list_uploads(&self, _: &ObjectKey) -> Result<Vec<String>, AwsFault> {
+            self.count(Ok(Vec::new()))
         }
     }
 

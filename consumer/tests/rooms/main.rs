@@ -25,4 +25,5 @@ mod refused;
 mod shutdown;
 mod storing;
 mod stuck;
+mod sweeping;
 mod twice;

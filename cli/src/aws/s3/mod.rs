@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `write` | `If-None-Match` and `If-Match` on writes, one write of a key at a time, CRC64NVME by default |
 //! | `complete` | checks of a multipart upload before it is completed: entity tags, size, full-object checksum |
+//! | `list` | pages of open uploads after the first |
 //! | `locks` | one writer a key |
 //!
 //! The crate brings the operations and the protocol, but not what joins the two: that is the table here.
 
 mod complete;
+mod list;
 mod locks;
 mod write;
 
@@ -114,6 +116,7 @@ impl Inner {
             S3Operation::UploadPartCopy => self.copy_part(asked.input()?).await?.into_s3_response(),
             S3Operation::CompleteMultipartUpload => self.complete(asked.input()?).await?.into_s3_response(),
             S3Operation::AbortMultipartUpload => self.abort(asked.input()?).await?.into_s3_response(),
+            S3Operation::ListMultipartUploads => self.list_uploads(asked.input()?).await?.into_s3_response(),
             // The crate holds a bucket's lock while it completes an upload, too.
             S3Operation::CreateBucket | S3Operation::DeleteBucket => {
                 let _alone = self.uploads.write().await;
@@ -147,7 +150,6 @@ impl Inner {
                 ListObjectVersions: handle_list_object_versions,
                 CreateMultipartUpload: handle_create_multipart_upload,
                 ListParts: handle_list_parts,
-                ListMultipartUploads: handle_list_multipart_uploads,
             }
             confirmed {
                 DeleteBucket: handle_delete_bucket = NO_CONTENT,

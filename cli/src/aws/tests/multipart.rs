@@ -171,3 +171,24 @@ async fn parts_are_added_while_others_are_completed() {
     let all = join_all((0..8).map(one));
     time::timeout(Duration::from_secs(60), all).await.expect("the runtime is not blocked");
 }
+
+#[tokio::test]
+async fn open_uploads_are_listed_page_by_page() {
+    let aws = Fixture::start().await;
+    let mut begun = Vec::new();
+    for key in ["b", "a", "b", "b", "a/c"] {
+        begun.push((key.to_owned(), Upload::begin(&aws, key).await.id));
+    }
+    let (mut listed, mut key, mut upload) = (Vec::new(), None, None);
+    for more in [true, true, false] {
+        let request = aws.s3.list_multipart_uploads().bucket("exports").max_uploads(2);
+        let page = request.set_key_marker(key).set_upload_id_marker(upload).send().await.unwrap();
+        assert_eq!(page.is_truncated, Some(more));
+        (key, upload) = (page.next_key_marker.clone(), page.next_upload_id_marker.clone());
+        let uploads = page.uploads.unwrap_or_default().into_iter();
+        listed.extend(uploads.map(|one| (one.key.unwrap(), one.upload_id.unwrap())));
+    }
+    // By key, and those of a key as they were begun.
+    begun.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(listed, begun);
+}

@@ -34,6 +34,7 @@ crate::case::cases! {
     a_part_after_the_abort_is_a_conflict,
     a_completion_after_the_abort_is_a_conflict,
     an_open_upload_is_listed_until_it_ends,
+    open_uploads_of_a_key_are_listed_page_by_page_and_no_others,
     a_missing_bucket_is_missing,
     wrong_credentials_are_denied,
 }

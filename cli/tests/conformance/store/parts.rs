@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use exportpool_consumer::{
+    aws::s3::S3Bucket,
     fail::AwsKind,
     ports::{ObjectStore as _, StoreFault},
 };
@@ -154,4 +155,25 @@ pub(super) async fn an_open_upload_is_listed_until_it_ends(site: &Site) {
     assert_eq!(bucket.open_uploads().await, std::slice::from_ref(&upload.id));
     bucket.complete(&place("key"), &upload, &crc(b"body")).await.unwrap();
     assert_eq!(bucket.open_uploads().await, [""; 0]);
+}
+
+pub(super) async fn open_uploads_of_a_key_are_listed_page_by_page_and_no_others(site: &Site) {
+    let bucket = Bucket::make(site).await;
+    let key = "a b/é+c&d";
+    let mut begun = Vec::new();
+    for n in 0..5 {
+        for other in ["a b/é", "a b/é+c&d/e", "a b/é+c&dd"].iter().take(n) {
+            bucket.port.create_upload(&place(other)).await.unwrap();
+        }
+        begun.push(bucket.port.create_upload(&place(key)).await.unwrap());
+    }
+    begun.sort_unstable();
+    for uploads in [1_000, 2] {
+        let port = S3Bucket::new(bucket.s3.clone(), bucket.name.clone()).with_uploads_a_page(uploads);
+        let mut listed = port.list_uploads(&place(key).key).await.unwrap();
+        listed.sort_unstable();
+        assert_eq!(listed, begun, "{uploads} a page");
+    }
+    let nothing = bucket.port.list_uploads(&place("a").key).await;
+    assert_eq!(nothing, Ok(Vec::new()), "it begins other keys, and is none of them");
 }

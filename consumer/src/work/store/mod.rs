@@ -9,6 +9,7 @@
 pub mod checksum;
 mod filler;
 mod standing;
+mod sweep;
 mod upload;
 
 use std::{cell::RefCell, time::Duration};
@@ -24,6 +25,7 @@ use crate::{
 };
 use filler::Filler;
 pub use standing::Standing;
+pub use sweep::sweep_done;
 
 /// The least size of a part but the last, and the memory a slot needs
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).

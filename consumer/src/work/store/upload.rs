@@ -1,20 +1,37 @@
 //! Multipart upload: one part in memory at a time, its id in the ledger before its first part.
 //!
-//! An upload that is open when the process dies is aborted by the next claimant, who finds its id in the ledger. One
-//! that was created and not yet recorded just then is known to nobody: the bucket's lifecycle rule aborts it (after a
-//! day, as the infrastructure sets it).
+//! An upload that is open when the process dies is aborted by the next claimant, who finds its id in the ledger, or, when
+//! it was not yet recorded just then, in the bucket (`sweep`).
+
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time;
 
 use super::{
-    MAX_PARTS, Outcome, Shelf, WRITES, checksum::Checksum, compared, filler::Filler, grown_part_bytes, stored,
+    MAX_PARTS, Outcome, Shelf, WRITES,
+    checksum::Checksum,
+    compared,
+    filler::Filler,
+    grown_part_bytes, stored,
+    sweep::{abort_all, strays},
 };
 use crate::{
-    fail::{Reason, TaskFault},
+    fail::{AwsKind, Reason, TaskFault},
     kill::{self, Point},
     ports::{Body, Ledger, ObjectStore, Part, Place, StoreFault},
     work::budget::Reserved,
 };
+
+/// Between tries to start an upload.
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+
+/// An upload that was started.
+struct Started {
+    upload: String,
+    /// An earlier try may have started one as well: its answer did not come.
+    doubtful: bool,
+}
 
 /// Why an upload goes no further.
 enum Halt {
@@ -53,16 +70,34 @@ impl<S: ObjectStore, L: Ledger> Shelf<'_, S, L> {
 
     /// Opens an upload and remembers it: here for whoever stops this task, in the ledger for after a crash.
     async fn begin(&self, place: &Place, epoch: u64) -> Result<String, Halt> {
-        let upload = self.store.create_upload(place).await.map_err(halt)?;
+        let Started { upload, doubtful } = self.start(place).await.map_err(halt)?;
         *self.open_upload.borrow_mut() = Some(upload.clone());
         kill::at(Point::UploadCreated);
+        let twins = if doubtful { strays(self.store, &place.key, Some(&upload)).await } else { Ok(Vec::new()) };
+        let twins = twins.map_err(TaskFault::from)?;
         self.fence(place, epoch, &upload).await?;
         kill::at(Point::UploadRecorded);
+        abort_all(self.store, &place.key, &twins).await.map_err(TaskFault::from)?;
         Ok(upload)
     }
 
-    /// Writes the upload's id down, which only the newest claim of a task may do.
-    async fn fence(&self, place: &Place, epoch: u64, upload: &str) -> Result<(), TaskFault> {
+    /// Asks again, shortly, for what may pass.
+    async fn start(&self, place: &Place) -> Result<Started, StoreFault> {
+        let mut doubtful = false;
+        for pause in PAUSES {
+            match self.store.create_upload(place).await {
+                Err(StoreFault::Aws(fault)) if may_pass(fault.kind) => {
+                    doubtful |= fault.kind != AwsKind::Throttled;
+                    time::sleep(pause.mul_f64(0.5 + 0.5 * fastrand::f64())).await;
+                }
+                started => return started.map(|upload| Started { upload, doubtful }),
+            }
+        }
+        self.store.create_upload(place).await.map(|upload| Started { upload, doubtful })
+    }
+
+    /// Writes an upload's id down, which only the newest claim of a task may do.
+    pub(super) async fn fence(&self, place: &Place, epoch: u64, upload: &str) -> Result<(), TaskFault> {
         let owner = &place.owner;
         let ours = self.ledger.note_upload(&owner.job, &owner.task, epoch, upload).await?;
         if ours { Ok(()) } else { Err(TaskFault::Fenced) }
@@ -136,6 +171,10 @@ impl<S: ObjectStore, L: Ledger> Shelf<'_, S, L> {
         }
         Ok(Outcome::StartAgain)
     }
+}
+
+const fn may_pass(kind: AwsKind) -> bool {
+    matches!(kind, AwsKind::Throttled | AwsKind::Failed | AwsKind::Unreachable)
 }
 
 fn halt(fault: StoreFault) -> Halt {

@@ -34,6 +34,7 @@ pub enum Op {
     PutPart,
     CompleteUpload,
     AbortUpload,
+    ListUploads,
     LookTable,
     OpenJob,
     Advance,

@@ -46,6 +46,15 @@ pub struct Bucket {
     next: u64,
 }
 
+impl Bucket {
+    fn begin(&mut self, key: &str) -> String {
+        self.next += 1;
+        let id = format!("upload-{}", self.next);
+        self.uploads.insert(id.clone(), Upload { key: key.into(), parts: BTreeMap::new() });
+        id
+    }
+}
+
 impl Everything {
     fn write(&mut self, place: &Place, body: Bytes, crc64nvme: &str) -> Result<Option<String>, StoreFault> {
         let key = place.key.as_str();
@@ -100,6 +109,11 @@ impl World {
         self.lock().bucket.uploads.len()
     }
 
+    /// An upload whose starter died before anybody had its id.
+    pub fn leave_upload(&self, key: &str) {
+        self.lock().bucket.begin(key);
+    }
+
     async fn call_bucket(&self, op: Op) -> Result<Call, StoreFault> {
         let call = self.call(op, bucket()).await?;
         if matches!(call.flaw, Flaw::Conflict) { Err(StoreFault::Conflict) } else { Ok(call) }
@@ -137,11 +151,7 @@ impl ObjectStore for FakeStore {
 
     async fn create_upload(&self, place: &Place) -> Result<String, StoreFault> {
         let call = self.0.call_bucket(Op::CreateUpload).await?;
-        let bucket = &mut self.0.lock().bucket;
-        bucket.next += 1;
-        let id = format!("upload-{}", bucket.next);
-        let upload = Upload { key: place.key.as_str().into(), parts: BTreeMap::new() };
-        bucket.uploads.insert(id.clone(), upload);
+        let id = self.0.lock().bucket.begin(place.key.as_str());
         call.answer(id)
     }
 
@@ -186,5 +196,12 @@ impl ObjectStore for FakeStore {
             world.journal.push(Did::Aborted { key: key.as_str().into() });
         }
         call.answer(())
+    }
+
+    async fn list_uploads(&self, key: &ObjectKey) -> Result<Vec<String>, AwsFault> {
+        let call = self.0.call(Op::ListUploads, BUCKET).await?;
+        let world = self.0.lock();
+        let open = world.bucket.uploads.iter().filter(|(_, upload)| upload.key == key.as_str());
+        call.answer(open.map(|(id, _)| id.clone()).collect())
     }
 }

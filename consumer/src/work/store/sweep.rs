@@ -1,0 +1,71 @@
+//! Uploads that are open under a task's key, and that nobody works on any more.
+//!
+//! Whoever starts an upload and dies before its id is in the ledger leaves one that only the bucket knows. Who claims
+//! the task after it, or finds it done, asks the bucket. A first claim has nobody before it, and asks nothing.
+//!
+//! No upload of a newer claim is aborted: what is listed was started before this claim was seen to be the newest. The
+//! list does not say whose an upload is: one that another task has open under the same key is aborted too, and that
+//! task starts again within its attempt.
+
+use std::sync::Once;
+
+use exportpool_contract::ObjectKey;
+
+use super::Shelf;
+use crate::{
+    fail::{AwsFault, AwsKind, TaskFault},
+    ports::{Ledger, ObjectStore, Place},
+};
+
+impl<S: ObjectStore, L: Ledger> Shelf<'_, S, L> {
+    /// Aborts what earlier claims of a task left open, for a claim that has no upload yet.
+    ///
+    /// # Errors
+    /// Faults of ours; fenced.
+    pub async fn sweep(&self, place: &Place, epoch: u64) -> Result<(), TaskFault> {
+        let strays = strays(self.store, &place.key, None).await?;
+        if let Some(one) = strays.first() {
+            self.fence(place, epoch, one).await?;
+        }
+        Ok(abort_all(self.store, &place.key, &strays).await?)
+    }
+}
+
+/// Aborts what claims of a task left open that is done: its object stands, and none of them is of use.
+///
+/// # Errors
+/// Faults of ours.
+pub async fn sweep_done<S: ObjectStore>(store: &S, key: &ObjectKey) -> Result<(), AwsFault> {
+    let strays = strays(store, key, None).await?;
+    abort_all(store, key, &strays).await
+}
+
+/// Uploads that are open under a key, without our own. None are known in a bucket that may not be asked, which is said
+/// once: its lifecycle rule is left to end them.
+pub(super) async fn strays<S: ObjectStore>(
+    store: &S,
+    key: &ObjectKey,
+    own: Option<&str>,
+) -> Result<Vec<String>, AwsFault> {
+    static SAID: Once = Once::new();
+    match store.list_uploads(key).await {
+        Ok(open) => Ok(open.into_iter().filter(|upload| Some(upload.as_str()) != own).collect()),
+        Err(fault) if matches!(fault.kind, AwsKind::Denied | AwsKind::Rejected) => {
+            SAID.call_once(|| tracing::warn!(%fault, "uploads cannot be listed: what a crash leaves stays open"));
+            Ok(Vec::new())
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+pub(super) async fn abort_all<S: ObjectStore>(
+    store: &S,
+    key: &ObjectKey,
+    uploads: &[String],
+) -> Result<(), AwsFault> {
+    for upload in uploads {
+        tracing::info!(key = key.as_str(), upload, "an upload that was left open is aborted");
+        store.abort_upload(key, upload).await?;
+    }
+    Ok(())
+}
