@@ -25,7 +25,10 @@ where
         }
         SdkError::ConstructionFailure(_) => (AwsKind::Rejected, innermost(error)),
         SdkError::TimeoutError(_) => (AwsKind::Unreachable, "no answer in time".into()),
-        SdkError::DispatchFailure(failure) if failure.is_other() => (AwsKind::Denied, innermost(error)),
+        // Of no kind: there were no credentials to send it with. A connection that was closed is transient.
+        SdkError::DispatchFailure(failure) if failure.is_other() && failure.as_other().is_none() => {
+            (AwsKind::Denied, innermost(error))
+        }
         _ => (AwsKind::Unreachable, innermost(error)),
     };
     AwsFault { kind, resource, detail }
@@ -96,6 +99,10 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_s3::operation::head_bucket::HeadBucketError;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+    use aws_smithy_types::retry::ErrorKind;
+
     use super::*;
 
     fn kind(code: &str, status: u16) -> AwsKind {
@@ -113,5 +120,15 @@ mod tests {
         assert_eq!(kind("ValidationException", 400), AwsKind::Rejected);
         assert_eq!(kind("NotImplemented", 501), AwsKind::Rejected);
         assert_eq!(kind("", 403), AwsKind::Denied);
+    }
+
+    #[test]
+    fn a_connection_that_was_closed_is_not_taken_for_missing_credentials() {
+        let kind = |kind| {
+            let error = ConnectorError::other("closed before the answer was complete".into(), kind);
+            of("bucket", &SdkError::<HeadBucketError, _>::dispatch_failure(error)).kind
+        };
+        assert_eq!(kind(Some(ErrorKind::TransientError)), AwsKind::Unreachable);
+        assert_eq!(kind(None), AwsKind::Denied);
     }
 }
