@@ -149,7 +149,11 @@ const OPERATIONS: &[(Op, &str, &str)] = &[
     ),
     (Op::PutPart, "bucket", "the upload is aborted, and the task comes again"),
     (Op::CompleteUpload, "bucket", "the upload is aborted; an object whose answer was lost is adopted"),
-    (Op::AbortUpload, "bucket", "the next start of the task aborts it; there is one also when this was to be the last"),
+    (
+        Op::AbortUpload,
+        "bucket",
+        "the next start of the task aborts it; there is one also when this was to be the last",
+    ),
     (
         Op::ListUploads,
         "bucket",
