@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::store::MIN_PART_BYTES;
+use super::{clock::waiting, store::MIN_PART_BYTES};
 use crate::fail::{Reason, TaskFault};
 
 const UNIT_BYTES: u64 = 1024;
@@ -49,7 +49,7 @@ impl Budget {
         Some(self.reserved(bytes, own, more))
     }
 
-    /// Waits until so many bytes are free and takes them.
+    /// Waits until so many bytes are free and takes them. A task's time limit does not count that.
     ///
     /// # Errors
     /// `tooLarge`: they never are.
@@ -59,8 +59,10 @@ impl Budget {
             return Err(self.never_free(bytes));
         }
         let never_closed = |_| self.never_free(bytes);
-        let own = Arc::clone(&self.own).acquire_many_owned(units(own)).await.map_err(never_closed)?;
-        let more = Arc::clone(&self.shared).acquire_many_owned(units(more)).await.map_err(never_closed)?;
+        let own = Arc::clone(&self.own).acquire_many_owned(units(own));
+        let own = waiting(own).await.map_err(never_closed)?;
+        let more = Arc::clone(&self.shared).acquire_many_owned(units(more));
+        let more = waiting(more).await.map_err(never_closed)?;
         Ok(self.reserved(bytes, own, more))
     }
 
@@ -121,8 +123,10 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::work::clock::within;
 
     const MIB: u64 = 1024 * 1024;
+    const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
 
     /// What is reserved without a wait.
     fn at_once(budget: &Budget, bytes: u64) -> Option<Reserved> {
@@ -136,6 +140,18 @@ mod tests {
         assert!(at_once(&budget, 8 * MIB).is_none());
         drop(first);
         assert!(at_once(&budget, 15 * MIB).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_for_memory_counts_for_no_time_limit() {
+        let budget = Budget::new(20 * MIB, 2);
+        let all = at_once(&budget, 15 * MIB).unwrap();
+        let freed = async {
+            tokio::time::sleep(SECOND * 60).await;
+            drop(all);
+        };
+        let (reserved, ()) = tokio::join!(within(SECOND, budget.reserve(15 * MIB)), freed);
+        assert_eq!(reserved.unwrap().unwrap().bytes(), 15 * MIB);
     }
 
     #[test]
@@ -172,20 +188,22 @@ mod tests {
     async fn tasks_that_reserve_and_grow_all_come_to_their_end() {
         let budget = Budget::new(40 * MIB, 4);
         let slots = Arc::new(Semaphore::new(4));
-        let mut tasks = tokio::task::JoinSet::new();
+        let (local, mut tasks) = (tokio::task::LocalSet::new(), tokio::task::JoinSet::new());
         for n in 0..400_u64 {
             let (budget, slots) = (budget.clone(), Arc::clone(&slots));
-            tasks.spawn(async move {
+            let work = async move {
                 let _slot = slots.acquire().await.unwrap();
                 let mut memory = budget.reserve((1 + n * 7 % 25) * MIB).await.unwrap();
                 for up_to in [8, 16, 32] {
                     memory.grow(up_to * MIB);
                     tokio::time::sleep(std::time::Duration::from_millis(1 + n % 5)).await;
                 }
-            });
+            };
+            tasks.spawn_local_on(work, &local);
         }
         let all = async { while tasks.join_next().await.is_some() {} };
-        tokio::time::timeout(std::time::Duration::from_secs(600), all).await.expect("nobody waits for ever");
+        let all = local.run_until(tokio::time::timeout(600 * SECOND, all));
+        all.await.expect("nobody waits for ever");
         assert_eq!(at_once(&budget, 25 * MIB).map(|all| all.bytes()), Some(25 * MIB), "all is free again");
     }
 }

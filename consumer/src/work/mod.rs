@@ -1,6 +1,7 @@
 //! The worker threads: a task becomes an object.
 
 pub mod budget;
+pub(crate) mod clock;
 pub mod fetch;
 pub mod pool;
 pub mod store;

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     budget::Budget,
+    clock::within,
     fetch::{credentials::Credentials, page, request::request},
     store::{Outcome, Shelf, Standing, sweep_done},
 };
@@ -35,7 +36,7 @@ const DOWNLOADS: usize = 3;
 pub struct TaskRules {
     /// Put before every key.
     pub prefix: Option<String>,
-    /// Longest run of one task.
+    /// Longest run of one task, without what it waits for a host's place or for memory.
     pub timeout: Duration,
     /// Starts of a task before it is given up.
     pub max_attempts: u32,
@@ -79,18 +80,18 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
         let outcome = tokio::select! {
             biased;
             () = cancel.cancelled() => None,
-            outcome = time::timeout(self.rules.timeout, self.export(task, &traces)) => Some(outcome),
+            outcome = within(self.rules.timeout, self.export(task, &traces)) => Some(outcome),
         };
         let left_open = self.abort(&traces).await.err();
         let claimed = traces.claimed.into_inner();
         let result = match (outcome, claimed.clone()) {
             (None, claimed) => WorkResult::Cancelled { claimed },
-            (Some(Ok(Ok(Some(object)))), Some(claimed)) => {
+            (Some(Some(Ok(Some(object)))), Some(claimed)) => {
                 WorkResult::Stored { claimed, object, service: begun.elapsed() }
             }
-            (Some(Ok(Ok(_))), _) => WorkResult::AlreadyDone,
-            (Some(Ok(Err(fault))), claimed) => WorkResult::Faulted { claimed, fault },
-            (Some(Err(_)), claimed) => WorkResult::Faulted { claimed, fault: self.overdue() },
+            (Some(Some(Ok(_))), _) => WorkResult::AlreadyDone,
+            (Some(Some(Err(fault))), claimed) => WorkResult::Faulted { claimed, fault },
+            (Some(None), claimed) => WorkResult::Faulted { claimed, fault: self.overdue() },
         };
         match left_open {
             // Nobody would claim the task after this to abort its upload.

@@ -27,3 +27,4 @@ mod storing;
 mod stuck;
 mod sweeping;
 mod twice;
+mod waiting;

@@ -10,7 +10,7 @@ use std::{
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::config::PerHost;
+use crate::{config::PerHost, work::clock::waiting};
 
 /// Hosts remembered at a time. Beyond, those not in use are forgotten; while all are in use, others share one gate.
 const MAX_HOSTS: usize = 1_024;
@@ -52,12 +52,12 @@ impl Hosts {
         self.limits
     }
 
-    /// Waits for a place, and for the host's turn.
+    /// Waits for a place, and for the host's turn. A task's time limit does not count that.
     pub async fn admit(&self, host: &str) -> Admission {
         let gate = self.gate(host);
-        let permit = Arc::clone(&gate.places).acquire_owned().await.ok();
+        let permit = waiting(Arc::clone(&gate.places).acquire_owned()).await.ok();
         if let Some(rate) = &gate.rate {
-            rate.until_ready().await;
+            waiting(rate.until_ready()).await;
             *gate.granted.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         }
         Admission { _permit: permit, _gate: gate }
@@ -101,6 +101,7 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::work::clock::within;
 
     #[test]
     fn a_host_has_so_many_places_and_no_more() {
@@ -110,6 +111,29 @@ mod tests {
         assert!(hosts.admit("b").now_or_never().is_some());
         drop(first);
         assert!(hosts.admit("a").now_or_never().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_for_a_place_counts_for_no_time_limit() {
+        let hosts = Hosts::new(PerHost { concurrency: 1, rate: None });
+        let first = hosts.admit("a").await;
+        let freed = async {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            drop(first);
+        };
+        let (second, ()) = tokio::join!(within(Duration::from_secs(1), hosts.admit("a")), freed);
+        assert!(second.is_some());
+    }
+
+    /// Its limiter keeps its own time: here nothing is paused.
+    #[tokio::test]
+    async fn a_wait_for_a_hosts_turn_counts_for_no_time_limit() {
+        let hosts = Hosts::new(PerHost { concurrency: 9, rate: Some(2) });
+        let begun = Instant::now();
+        for _ in 0..3 {
+            assert!(within(Duration::from_millis(100), hosts.admit("a")).await.is_some());
+        }
+        assert!(begun.elapsed() >= Duration::from_millis(400), "{:?}", begun.elapsed());
     }
 
     #[test]

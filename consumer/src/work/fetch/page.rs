@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use exportpool_contract::{ExportApi, ExportPage, TaskSpec};
-use tokio::time;
 use url::Url;
 
 use super::{credentials::Credentials, request::parse_url};
@@ -11,9 +10,10 @@ use crate::{
     fail::{Reason, TaskFault},
     ports::{Body, Request, Source},
     spec::{MAX_URL_BYTES, checked},
+    work::clock::within,
 };
 
-/// A page must be here within this.
+/// A page must be here within this, without what is waited for its host's place.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest page, in bytes.
 pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
@@ -31,8 +31,8 @@ pub(crate) async fn read<F: Source>(
 ) -> Result<(Vec<TaskSpec>, Option<ExportApi>), TaskFault> {
     let url = parse_url(&api.url)?;
     let headers = credentials.headers(api.credentials.as_deref(), &url)?;
-    let body = time::timeout(PAGE_TIMEOUT, read_body(source, &Request { url, headers })).await;
-    let (tasks, next) = parse_page(&api.url, &body.unwrap_or_else(|_| Err(late()))?)?;
+    let body = within(PAGE_TIMEOUT, read_body(source, &Request { url, headers })).await;
+    let (tasks, next) = parse_page(&api.url, &body.unwrap_or_else(|| Err(late()))?)?;
     Ok((tasks, next.map(|url| ExportApi { url: url.into(), credentials: api.credentials.clone() })))
 }
 

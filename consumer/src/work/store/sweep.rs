@@ -51,7 +51,9 @@ pub(super) async fn strays<S: ObjectStore>(
     match store.list_uploads(key).await {
         Ok(open) => Ok(open.into_iter().filter(|upload| Some(upload.as_str()) != own).collect()),
         Err(fault) if matches!(fault.kind, AwsKind::Denied | AwsKind::Rejected) => {
-            SAID.call_once(|| tracing::warn!(%fault, "uploads cannot be listed: what a crash leaves stays open"));
+            SAID.call_once(
+                || tracing::warn!(%fault, "uploads cannot be listed: what a crash leaves stays open"),
+            );
             Ok(Vec::new())
         }
         Err(fault) => Err(fault),

@@ -73,7 +73,8 @@ impl<S: ObjectStore, L: Ledger> Shelf<'_, S, L> {
         let Started { upload, doubtful } = self.start(place).await.map_err(halt)?;
         *self.open_upload.borrow_mut() = Some(upload.clone());
         kill::at(Point::UploadCreated);
-        let twins = if doubtful { strays(self.store, &place.key, Some(&upload)).await } else { Ok(Vec::new()) };
+        let twins =
+            if doubtful { strays(self.store, &place.key, Some(&upload)).await } else { Ok(Vec::new()) };
         let twins = twins.map_err(TaskFault::from)?;
         self.fence(place, epoch, &upload).await?;
         kill::at(Point::UploadRecorded);

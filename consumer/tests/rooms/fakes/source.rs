@@ -10,6 +10,7 @@ use bytes::Bytes;
 use exportpool_consumer::{
     fail::{Reason, TaskFault},
     ports::{Body, Request, Source, SourceHead},
+    work::fetch::hosts::{Admission, Hosts},
 };
 use tokio::time;
 
@@ -143,6 +144,8 @@ pub struct Web {
     pub authorized: BTreeMap<String, String>,
     /// Workers that have a source: their threads are not over.
     pub sources: usize,
+    /// Places at hosts; as many as are wanted without.
+    pub hosts: Option<Hosts>,
 }
 
 impl Web {
@@ -210,6 +213,7 @@ impl Drop for FakeSource {
 pub struct FakeBody {
     chunks: VecDeque<Bytes>,
     end: End,
+    _place: Option<Admission>,
 }
 
 impl Source for FakeSource {
@@ -217,6 +221,11 @@ impl Source for FakeSource {
 
     async fn fetch(&self, request: &Request) -> Result<(SourceHead, FakeBody), TaskFault> {
         let url = request.url.as_str();
+        let hosts = self.0.lock().web.hosts.clone();
+        let place = match &hosts {
+            Some(hosts) => Some(hosts.admit(request.url.host_str().unwrap_or_default()).await),
+            None => None,
+        };
         if let Some(header) = request.headers.get("authorization") {
             let header = header.to_str().expect("text").to_owned();
             self.0.lock().web.authorized.insert(url.into(), header);
@@ -230,7 +239,7 @@ impl Source for FakeSource {
         }
         match refusal {
             Some(fault) => Err(fault),
-            None => Ok((SourceHead { length, content_type: None }, FakeBody { chunks, end })),
+            None => Ok((SourceHead { length, content_type: None }, FakeBody { chunks, end, _place: place })),
         }
     }
 }

@@ -1,0 +1,48 @@
+//! Tasks that wait for what others have: they are not slow, and nothing counts against them.
+
+use std::time::Duration;
+
+use exportpool_consumer::{config::PerHost, message::QueueName, run::Settings, work::fetch::hosts::Hosts};
+use exportpool_contract::record::TaskState;
+
+use crate::{
+    fakes::{World, source::Answer},
+    letters,
+    pod::{Pod, eventually_in, settings},
+};
+
+/// Two slots, and tasks that are ended after a second of work.
+fn hasty() -> Settings {
+    let mut settings = settings();
+    (settings.task.timeout, settings.task.max_attempts) = (Duration::from_secs(1), 1);
+    settings
+}
+
+/// Another task works and works, until its time is over: so much passed for everybody.
+fn let_time_pass(world: &World) {
+    world.answer("http://elsewhere.test/hangs", [Answer::hang()]);
+    world.put(QueueName::DownloadTasks, letters::task_from("slow", "hangs", "http://elsewhere.test/hangs"));
+    eventually_in(world, "a task's time is over", || {
+        world.task("slow", "hangs").is_some_and(|task| task.state == TaskState::Failed)
+    });
+}
+
+#[test]
+fn a_task_that_waits_for_its_hosts_place_uses_up_no_attempt() {
+    let world = World::new();
+    let hosts = Hosts::new(PerHost { concurrency: 1, rate: None });
+    world.lock().web.hosts = Some(hosts.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let others = runtime.block_on(hosts.admit("files.test"));
+    world.put(QueueName::DownloadTasks, letters::task("j", "t"));
+    let pod = Pod::with(&world, hasty());
+    eventually_in(&world, "the task is claimed", || world.task("j", "t").is_some());
+    let_time_pass(&world);
+    assert_eq!(world.fetches(&letters::url("j", "t")), 0, "it has no place yet");
+    drop(others);
+    eventually_in(&world, "both messages are deleted", || world.is_empty(QueueName::DownloadTasks));
+    assert_eq!((world.counted("j"), world.task("j", "t").unwrap().attempts), ((1, 0), 1));
+    assert_eq!(world.dead_letters(QueueName::DownloadTasks).len(), 1, "of the other one alone");
+    pod.stop();
+    world.assert_sound();
+}
