@@ -126,7 +126,8 @@ mod tests {
     fn a_connection_that_was_closed_is_not_taken_for_missing_credentials() {
         let kind = |kind| {
             let error = ConnectorError::other("closed before the answer was complete".into(), kind);
-            of("bucket", &SdkError::<HeadBucketError, _>::dispatch_failure(error)).kind
+            of(AwsResource::Bucket(String::new()), &SdkError::<HeadBucketError, _>::dispatch_failure(error))
+                .kind
         };
         assert_eq!(kind(Some(ErrorKind::TransientError)), AwsKind::Unreachable);
         assert_eq!(kind(None), AwsKind::Denied);

@@ -257,3 +257,41 @@ impl S3Bucket {
         AwsFault { kind, resource: self.resource(), detail: detail.to_owned() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+    use crate::aws::connect::{Access, AccessKey, s3};
+
+    /// A bucket at a server that answers one request, with these lines.
+    async fn answering(lines: &'static str) -> S3Bucket {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = Some(format!("http://{}", listener.local_addr().unwrap()));
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                asked.push(stream.read_u8().await.unwrap());
+            }
+            stream.write_all(lines.as_bytes()).await.unwrap();
+        });
+        let key = Some(AccessKey { id: "id".into(), secret: "secret".into(), session_token: None });
+        let access = Access { region: "eu-central-1".into(), endpoint, key };
+        S3Bucket::new(s3(&access.resolve().await), "exports".into())
+    }
+
+    #[tokio::test]
+    async fn an_object_whose_length_is_not_told_is_a_fault_and_no_empty_object() {
+        let key = ObjectKey::new("key").unwrap();
+        let bucket = answering("HTTP/1.1 200 OK\r\nETag: \"e\"\r\n\r\n").await;
+        let fault = bucket.head(&key).await.unwrap_err();
+        assert_eq!((fault.kind, &*fault.detail), (AwsKind::Failed, "the answer has no Content-Length"));
+        let bucket = answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nETag: \"e\"\r\n\r\n").await;
+        assert_eq!(bucket.head(&key).await.unwrap().unwrap().bytes, 0);
+    }
+}

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     event::WorkResult,
-    fail::{AwsFault, AwsKind, Reason, TaskFault},
+    fail::{AwsFault, AwsKind, AwsResource, Reason, TaskFault},
     kill::{self, Point},
     message::{Stored, Task},
     ports::{Claim, ClaimAsk, Claimed, Ledger, ObjectStore, Owner, Place, Request, Source, SourceHead},
@@ -270,5 +270,5 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
 
 fn not_in_time(key: &ObjectKey) -> AwsFault {
     let detail = format!("an upload of {key} was not aborted within {} s", ABORT_TIMEOUT.as_secs());
-    AwsFault { kind: AwsKind::Unreachable, resource: "bucket".into(), detail }
+    AwsFault { kind: AwsKind::Unreachable, resource: AwsResource::Bucket(String::new()), detail }
 }
