@@ -63,3 +63,31 @@ fn links_between_documents_lead_somewhere() {
         }
     }
 }
+
+/// `head_object` is `HeadObject`.
+fn in_pascal_case(name: &str) -> String {
+    let words = name.split('_').filter_map(|word| Some((word.get(..1)?, word.get(1..)?)));
+    words.map(|(first, rest)| first.to_uppercase() + rest).collect()
+}
+
+/// Operations of AWS that a consumer calls.
+fn called() -> BTreeSet<String> {
+    let mut called = BTreeSet::new();
+    for file in files(&house().join("consumer/src/aws"), "rs") {
+        let text = fs::read_to_string(file).expect("a source");
+        let behind = text.split("self.client").skip(1);
+        let calls = behind.filter_map(|rest| rest.trim_start().strip_prefix('.')?.split_once("()"));
+        called.extend(calls.map(|(name, _)| in_pascal_case(name)));
+    }
+    // Asks nobody.
+    called.remove("Config");
+    called
+}
+
+#[test]
+fn the_page_of_permissions_names_what_is_called_and_nothing_else() {
+    let text = fs::read_to_string(house().join("docs/permissions.md")).expect("the document");
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `")).map(|row| row.split(" | "));
+    let named = rows.filter_map(|mut cells| cells.nth(2)).flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    assert_eq!(named.map(str::to_owned).collect::<BTreeSet<_>>(), called());
+}

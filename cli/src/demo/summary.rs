@@ -27,7 +27,7 @@ pub(super) struct Summary {
     pub(super) given_up: u64,
     /// Multipart uploads with parts that nobody completed or aborted.
     pub(super) open_uploads: u64,
-    /// Uploads without a part: cut off before the ledger knew them, for the bucket's rule to abort.
+    /// Such uploads without a part: cut off before the ledger knew them.
     pub(super) empty_uploads: u64,
     /// Messages received again, as the consumers last reported.
     pub(super) redelivered: u64,
