@@ -199,7 +199,7 @@ impl ObjectStore for FakeStore {
     }
 
     async fn list_uploads(&self, key: &ObjectKey) -> Result<Vec<String>, AwsFault> {
-        let call = self.0.call(Op::ListUploads, BUCKET).await?;
+        let call = self.0.call(Op::ListUploads, bucket()).await?;
         let world = self.0.lock();
         let open = world.bucket.uploads.iter().filter(|(_, upload)| upload.key == key.as_str());
         call.answer(open.map(|(id, _)| id.clone()).collect())
