@@ -72,7 +72,7 @@ pub enum WorkResult {
         /// Why.
         fault: TaskFault,
     },
-    /// Told to stop.
+    /// Told to stop, or it waited for what others have for too long.
     Cancelled {
         /// The claim, when it came to that.
         claimed: Option<Claimed>,

@@ -27,7 +27,10 @@ use crate::{
     ports::Ports,
     record::RecordCommand,
     work::{
-        fetch::credentials::Credentials, pool::WorkerPool, task::TaskRules, watchdog::beat_every,
+        fetch::credentials::Credentials,
+        pool::WorkerPool,
+        task::{LONGEST_WAIT, TaskRules},
+        watchdog::beat_every,
         worker::on_this_thread,
     },
 };
@@ -64,6 +67,7 @@ impl From<&Config> for Settings {
             task: TaskRules {
                 prefix: config.prefix.clone(),
                 timeout: config.task_timeout,
+                longest_wait: LONGEST_WAIT,
                 max_attempts: config.max_attempts,
                 max_file_bytes: config.max_file_bytes,
             },

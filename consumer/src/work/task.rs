@@ -28,6 +28,9 @@ use crate::{
 /// An upload that is not aborted within this is left to the next claimant.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// As long as a message is kept that has not begun.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+
 /// Downloads within one attempt: another write of the key makes the next one necessary.
 const DOWNLOADS: usize = 3;
 
@@ -38,6 +41,8 @@ pub struct TaskRules {
     pub prefix: Option<String>,
     /// Longest run of one task, without what it waits for a host's place or for memory.
     pub timeout: Duration,
+    /// Who waited for so long gives way: the message goes to others, and the attempt back.
+    pub longest_wait: Duration,
     /// Starts of a task before it is given up.
     pub max_attempts: u32,
     /// Largest file.
@@ -80,7 +85,7 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
         let outcome = tokio::select! {
             biased;
             () = cancel.cancelled() => None,
-            outcome = within(self.rules.timeout, self.export(task, &traces)) => Some(outcome),
+            outcome = self.in_time(self.export(task, &traces)) => outcome,
         };
         let left_open = self.abort(&traces).await.err();
         let claimed = traces.claimed.into_inner();
@@ -98,6 +103,12 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
             Some(fault) if self.is_last(&result) => WorkResult::Faulted { claimed, fault: fault.into() },
             _ => result,
         }
+    }
+
+    /// `None`: it waited for too long. `Some(None)`: it worked for too long.
+    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<Option<T>> {
+        let TaskRules { timeout, longest_wait, .. } = self.rules;
+        time::timeout(timeout + longest_wait, within(timeout, work)).await.ok()
     }
 
     /// The task is not started again after this.

@@ -35,6 +35,7 @@ pub fn settings() -> Settings {
         task: TaskRules {
             prefix: None,
             timeout: Duration::from_secs(15),
+            longest_wait: Duration::from_secs(3_600),
             max_attempts: 3,
             max_file_bytes: 32 * MIB,
         },

@@ -6,7 +6,7 @@ use exportpool_consumer::{config::PerHost, message::QueueName, run::Settings, wo
 use exportpool_contract::record::TaskState;
 
 use crate::{
-    fakes::{World, source::Answer},
+    fakes::{World, flaw::Op, journal::Did, source::Answer},
     letters,
     pod::{Pod, eventually_in, settings},
 };
@@ -43,6 +43,27 @@ fn a_task_that_waits_for_its_hosts_place_uses_up_no_attempt() {
     eventually_in(&world, "both messages are deleted", || world.is_empty(QueueName::DownloadTasks));
     assert_eq!((world.counted("j"), world.task("j", "t").unwrap().attempts), ((1, 0), 1));
     assert_eq!(world.dead_letters(QueueName::DownloadTasks).len(), 1, "of the other one alone");
+    pod.stop();
+    world.assert_sound();
+}
+
+#[test]
+fn a_task_that_waits_for_too_long_gives_way_and_its_attempt_back() {
+    let world = World::new();
+    let hosts = Hosts::new(PerHost { concurrency: 1, rate: None });
+    world.lock().web.hosts = Some(hosts.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let others = runtime.block_on(hosts.admit("files.test"));
+    world.put(QueueName::DownloadTasks, letters::task("j", "t"));
+    let mut settings = hasty();
+    settings.task.longest_wait = Duration::ZERO;
+    let pod = Pod::with(&world, settings);
+    let claims = || world.did(|did| matches!(did, Did::Claimed { .. }));
+    eventually_in(&world, "it is claimed again", || claims() > 1);
+    drop(others);
+    eventually_in(&world, "its message is deleted", || world.is_empty(QueueName::DownloadTasks));
+    assert_eq!((world.counted("j"), world.task("j", "t").unwrap().attempts), ((1, 0), 1));
+    assert_eq!(world.calls(Op::LookBucket), 1, "the breaker has not opened");
     pod.stop();
     world.assert_sound();
 }
