@@ -21,6 +21,10 @@ use tokio::{
     time,
 };
 
+/// Why, and how it is set up: docs/decisions/0005 and `.cargo/config.toml`.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Exit code when a part of the consumer is broken (`EX_SOFTWARE` of sysexits.h).
 const EXIT_BROKEN: u8 = 70;
 /// What a shell says of a program that a signal ended.
