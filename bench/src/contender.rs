@@ -19,6 +19,8 @@ pub(crate) enum Contender {
     Exportpool,
     /// The bare loop of [`bare`](crate::bare): the same SDK calls, no pool.
     Bare,
+    /// The same, a thread to each slot.
+    BareOnThreads,
     /// sqs-consumer and Piscina, in `bench/peers/node`.
     Node,
     /// Spring Cloud AWS SQS, in `bench/peers/spring`.
@@ -47,6 +49,7 @@ impl Contender {
         match self {
             Self::Exportpool => "exportpool",
             Self::Bare => "bare SDK loop",
+            Self::BareOnThreads => "bare SDK loop, a thread a slot",
             Self::Node => "Node: sqs-consumer 15, Piscina 5",
             Self::Spring => "Spring Cloud AWS 4 SQS",
         }
@@ -55,7 +58,7 @@ impl Contender {
     /// Messages before the measurement begins: connections, and what a compiler at run time needs.
     pub(crate) const fn warm_up(self) -> usize {
         match self {
-            Self::Exportpool | Self::Bare => 200,
+            Self::Exportpool | Self::Bare | Self::BareOnThreads => 200,
             Self::Node => 1_000,
             Self::Spring => 3_000,
         }
@@ -64,7 +67,7 @@ impl Contender {
     /// Whether what it needs is installed.
     pub(crate) fn is_there(self, ground: &Ground) -> bool {
         match self {
-            Self::Exportpool | Self::Bare => true,
+            Self::Exportpool | Self::Bare | Self::BareOnThreads => true,
             Self::Node => node(&ground.peers).is_file(),
             Self::Spring => jar(&ground.peers).is_file(),
         }
@@ -73,9 +76,9 @@ impl Contender {
     fn command(self, ground: &Ground) -> anyhow::Result<Command> {
         let mut command = match self {
             Self::Exportpool => Command::new(program(&ground.programs, "exportpool-consumer")?),
-            Self::Bare => {
+            Self::Bare | Self::BareOnThreads => {
                 let mut command = Command::new(program(&ground.programs, "exportpool-bench")?);
-                command.arg("bare");
+                command.arg("bare").args((self == Self::BareOnThreads).then_some("--threads"));
                 command
             }
             Self::Node => {

@@ -42,7 +42,11 @@ enum Command {
     },
     /// The bare loop: started by `run`, configured like the consumer.
     #[command(hide = true)]
-    Bare,
+    Bare {
+        /// A thread for each slot.
+        #[arg(long)]
+        threads: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -61,7 +65,10 @@ fn command(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(args) => runtime.block_on(measure::run(args)),
         Command::Render { docs } => render::render(&docs).map(|()| ExitCode::SUCCESS),
-        Command::Bare => runtime.block_on(tokio::task::LocalSet::new().run_until(bare::run())),
+        Command::Bare { threads: false } => {
+            runtime.block_on(tokio::task::LocalSet::new().run_until(bare::run()))
+        }
+        Command::Bare { threads: true } => bare::run_on_threads(),
     }
 }
 

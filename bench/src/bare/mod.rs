@@ -8,7 +8,7 @@
 mod commit;
 mod requests;
 
-use std::{rc::Rc, time::Duration};
+use std::{process::ExitCode, rc::Rc, thread, time::Duration};
 
 use exportpool_contract::TaskMessage;
 use exportpool_contract::environment as name;
@@ -31,21 +31,45 @@ const LINGER: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// The environment is not a consumer's.
-pub(crate) async fn run() -> anyhow::Result<std::process::ExitCode> {
+pub(crate) async fn run() -> anyhow::Result<ExitCode> {
+    work_off(slots(), POLLS).await
+}
+
+/// The same loop on a thread for each slot, with a runtime, clients and connections of its own: what it costs that
+/// tasks are on different threads, without what the pool does besides.
+///
+/// # Errors
+/// The environment is not a consumer's.
+pub(crate) fn run_on_threads() -> anyhow::Result<ExitCode> {
+    let one = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(tokio::task::LocalSet::new().run_until(work_off(1, 1)))
+    };
+    let threads: Vec<_> = (0..slots()).map(|_| thread::spawn(one)).collect();
+    for thread in threads {
+        thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn slots() -> usize {
     let slots = std::env::var(name::WORKER_POOL_SIZE).ok().and_then(|text| text.parse().ok());
-    let slots: usize = slots.unwrap_or(DEFAULT_SLOTS);
+    slots.unwrap_or(DEFAULT_SLOTS)
+}
+
+async fn work_off(slots: usize, polls: usize) -> anyhow::Result<ExitCode> {
     let means = Rc::new(Means::from_environment().await?);
     let (deletes, to_delete) = mpsc::unbounded_channel();
     let committer = Committer::new(Rc::clone(&means), deletes);
     let (waiting, tasks) = async_line(slots);
-    for _ in 0..POLLS {
+    for _ in 0..polls {
         tokio::task::spawn_local(receive(Rc::clone(&means), waiting.clone()));
     }
     for _ in 0..slots {
         tokio::task::spawn_local(work(Rc::clone(&means), Rc::clone(&tasks), committer.clone()));
     }
     delete(&means, to_delete).await;
-    Ok(std::process::ExitCode::SUCCESS)
+    Ok(ExitCode::SUCCESS)
 }
 
 type Tasks = Rc<tokio::sync::Mutex<mpsc::Receiver<Work>>>;

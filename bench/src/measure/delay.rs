@@ -100,7 +100,7 @@ pub(crate) async fn measure(terms: &Terms) -> anyhow::Result<Vec<Row>> {
 async fn measure_case(terms: &Terms, case: Case, cores: usize) -> anyhow::Result<Option<Row>> {
     let messages = terms.of(500, 100);
     let mut runs = Vec::new();
-    for _ in 0..terms.of(5, 1) {
+    for _ in 0..terms.of(3, 1) {
         let run = measure_run(terms, case, messages).await;
         unpin(cores);
         runs.push(run?);

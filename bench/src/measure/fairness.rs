@@ -39,7 +39,7 @@ pub(crate) struct Fairness {
 pub(crate) async fn measure(terms: &Terms) -> anyhow::Result<Fairness> {
     let large_tasks = terms.of(1_000, 300);
     let (mut alone, mut beside, mut together) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..terms.of(5, 1) {
+    for _ in 0..terms.of(3, 1) {
         alone.push(measure_run(terms, None, Duration::ZERO).await?);
         beside.push(measure_run(terms, Some(large_tasks), HEAD_START).await?);
         together.push(measure_run(terms, Some(large_tasks), Duration::ZERO).await?);

@@ -57,23 +57,30 @@ const fn entry(who: Contender, slots: usize) -> Entry {
 }
 
 /// Spring's container takes ten at a time, its default and the least for its batches.
-const ENTRIES: [Entry; 9] = [
+const ENTRIES: [Entry; 11] = [
     entry(Contender::Exportpool, 4),
     entry(Contender::Exportpool, 8),
     Entry { who: Contender::Exportpool, slots: 4, jobs: true },
     Entry { who: Contender::Exportpool, slots: 8, jobs: true },
     entry(Contender::Bare, 4),
     entry(Contender::Bare, 8),
+    entry(Contender::BareOnThreads, 4),
+    entry(Contender::BareOnThreads, 8),
     entry(Contender::Node, 4),
     entry(Contender::Node, 8),
     entry(Contender::Spring, 10),
 ];
 
 pub(crate) async fn measure(terms: &Terms) -> anyhow::Result<Vec<Row>> {
-    let present =
-        terms.present(&[Contender::Exportpool, Contender::Bare, Contender::Node, Contender::Spring]);
+    let present = terms.present(&[
+        Contender::Exportpool,
+        Contender::Bare,
+        Contender::BareOnThreads,
+        Contender::Node,
+        Contender::Spring,
+    ]);
     let entries: Vec<_> = ENTRIES.into_iter().filter(|entry| present.contains(&entry.who)).collect();
-    let mut order: Vec<_> = (0..terms.of(5, 1)).flat_map(|_| entries.clone()).collect();
+    let mut order: Vec<_> = (0..terms.of(3, 1)).flat_map(|_| entries.clone()).collect();
     fastrand::shuffle(&mut order);
     let mut taken = Vec::new();
     for (place, entry) in order.iter().enumerate() {

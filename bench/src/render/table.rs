@@ -98,12 +98,15 @@ pub(super) fn speed(rows: &[speed::Row]) -> String {
 
 fn speed_goals(rows: &[speed::Row]) -> String {
     let find = |who, slots| rows.iter().find(|row| row.entry == speed::Entry { who, slots, jobs: false });
+    // Beside the loop on threads nothing is promised: it tells what the threads cost from what the pool does.
     let goals = [
-        (Contender::Bare, 4, 4, speed::GOAL_OF_BARE),
-        (Contender::Bare, 8, 8, speed::GOAL_OF_BARE),
-        (Contender::Node, 4, 4, speed::GOAL_OF_NODE),
-        (Contender::Node, 8, 8, speed::GOAL_OF_NODE),
-        (Contender::Spring, 8, 10, speed::GOAL_OF_SPRING),
+        (Contender::Bare, 4, 4, Some(speed::GOAL_OF_BARE)),
+        (Contender::Bare, 8, 8, Some(speed::GOAL_OF_BARE)),
+        (Contender::BareOnThreads, 4, 4, None),
+        (Contender::BareOnThreads, 8, 8, None),
+        (Contender::Node, 4, 4, Some(speed::GOAL_OF_NODE)),
+        (Contender::Node, 8, 8, Some(speed::GOAL_OF_NODE)),
+        (Contender::Spring, 8, 10, Some(speed::GOAL_OF_SPRING)),
     ];
     let mut table = Table::new(&["messages a CPU second, task messages", "ratio", "goal", ""]);
     for (who, ours, theirs, goal) in goals {
@@ -111,7 +114,11 @@ fn speed_goals(rows: &[speed::Row]) -> String {
         let ratio = ours.per_cpu_second.median / theirs.per_cpu_second.median;
         let what =
             format!("exportpool, {} slots / {}, {}", ours.entry.slots, who.words(), theirs.entry.slots);
-        table.row(&[what, format!("{ratio:.2}"), format!(">= {goal}"), met(ratio >= goal).into()]);
+        let (goal, verdict) = match goal {
+            Some(goal) => (format!(">= {goal}"), met(ratio >= goal)),
+            None => (String::new(), ""),
+        };
+        table.row(&[what, format!("{ratio:.2}"), goal, verdict.into()]);
     }
     if let Some((ours, node)) = find(Contender::Exportpool, 8).zip(find(Contender::Node, 8)) {
         let ratio = node.peak_rss_mib.median / ours.peak_rss_mib.median;

@@ -80,7 +80,7 @@ async fn lost_answers_of_dynamodb_lose_and_double_nothing() {
     lose_and_cut(&[
         case(DYNAMODB, Load::Plain, &["dynamodb_20120810.updateitem"], 2),
         case(DYNAMODB, Load::Plain, &["dynamodb_20120810.transactwriteitems"], 1),
-        case(DYNAMODB, Load::Plain, &["dynamodb_20120810.batchgetitem"], 1),
+        case(DYNAMODB, Load::Paged, &["dynamodb_20120810.batchgetitem"], 1),
         case(DYNAMODB, Load::Failing, &["dynamodb_20120810.transactwriteitems"], 2),
     ])
     .await;
