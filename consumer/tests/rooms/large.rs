@@ -40,8 +40,11 @@ fn dead_letter(world: &World, of: QueueName) -> (String, String, String) {
 
 /// All of it ends, a job of small tasks among it, and no fault of ours is seen.
 fn ends_beside_another(world: &World) {
-    world.put(QueueName::ExportJobs, letters::job("other", 30));
     let pod = Pod::start(world);
+    eventually_in(world, "what is to be refused is refused before the other job sends any", || {
+        !world.has_flaw(Op::SendTask)
+    });
+    world.put(QueueName::ExportJobs, letters::job("other", 30));
     eventually_in(world, "all is over", || is_over(world));
     eventually_in(world, "the other job is done", || world.job_state("other") == Some(JobState::Done));
     assert_eq!(pod.report().counters.aws_errors, [].into());

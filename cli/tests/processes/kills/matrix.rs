@@ -89,13 +89,22 @@ async fn kill(binary: &Path, load: Load, point: Point, nth: u64) -> Result<(), u
     let mut traced = Traced::start(binary, &aws, load, Some((point, nth))).await;
     load.accompany(&mut traced.consumer).await;
     let empty = async |queue| aws.depth(queue).await == [0, 0, 0];
-    let died = until("a consumer to die, or to have nothing left", async || {
+    let ended = until("a consumer to die, or to have nothing left", async || {
         match traced.consumer.process.status() {
-            Some(status) => Some(status.signal() == Some(Signal::SIGKILL as i32)),
-            None => (empty(Queue::ExportJobs).await && empty(Queue::DownloadTasks).await).then_some(false),
+            Some(status) => Some(Some(status)),
+            None => (empty(Queue::ExportJobs).await && empty(Queue::DownloadTasks).await).then_some(None),
         }
     })
     .await;
+    // The queues are empty just before what confirms it is heard: it may be about to die of that.
+    let ended = match ended {
+        Some(status) => status,
+        None => {
+            traced.consumer.process.signal(Signal::SIGTERM);
+            traced.consumer.process.exit().await
+        }
+    };
+    let died = ended.signal() == Some(Signal::SIGKILL as i32);
     let passed = traced.passed().get(point.as_str()).copied().unwrap_or_default();
     if !died {
         return Err(passed);

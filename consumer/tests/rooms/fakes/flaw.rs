@@ -95,6 +95,11 @@ impl Flaws {
         self.calls.get(&op).copied().unwrap_or_default()
     }
 
+    /// Something is still to go wrong, that was to do so next.
+    fn is_waiting(&self, op: Op) -> bool {
+        self.next.get(&op).is_some_and(|flaws| !flaws.is_empty())
+    }
+
     fn take(&mut self, op: Op) -> Flaw {
         *self.calls.entry(op).or_default() += 1;
         let next = self.next.get_mut(&op).and_then(VecDeque::pop_front);
@@ -112,6 +117,11 @@ impl World {
     /// Calls that wait go on.
     pub fn let_go(&self) {
         self.lock().flaws.go = true;
+    }
+
+    /// A flaw of [`World::fail_next`] has not been met yet.
+    pub fn has_flaw(&self, op: Op) -> bool {
+        self.lock().flaws.is_waiting(op)
     }
 
     async fn wait_to_go(&self) {
