@@ -44,6 +44,8 @@ struct Table {
     counted: usize,
     /// Tasks counted when the job was last looked at to be closed.
     seen_at_close: usize,
+    /// Whether each look was one without counters.
+    closed_of_one: Vec<bool>,
     broken: Vec<String>,
 }
 
@@ -132,6 +134,7 @@ impl Ledger for Gated {
         answer(way, || {
             let mut table = self.0.borrow_mut();
             table.seen_at_close = table.counted;
+            table.closed_of_one.push(false);
         })
     }
 
@@ -140,6 +143,7 @@ impl Ledger for Gated {
         answer(way, || {
             let mut table = self.0.borrow_mut();
             table.seen_at_close = table.counted;
+            table.closed_of_one.push(true);
             true
         })
     }
@@ -266,6 +270,25 @@ impl Told {
     }
 }
 
+#[test]
+fn the_only_task_of_a_job_closes_it_if_it_ended_it() {
+    let answer = Step::Answer { call: 0, way: Way::Well };
+    let once = || std::iter::once(Step::Commit { task: 7 }).chain(std::iter::repeat_n(answer.clone(), 3));
+    let (gated, told, _) = on_paused_time(play(once().chain(once()).collect()));
+    assert_eq!((told.accepted, told.before), (1, 1));
+    assert_eq!(
+        gated.0.borrow().closed_of_one,
+        [true, false],
+        "what was recorded before may have ended otherwise"
+    );
+}
+
+fn on_paused_time<T>(work: impl Future<Output = T>) -> T {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    LocalSet::new().block_on(&runtime, work)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, max_shrink_iters: 2_000, ..ProptestConfig::with_cases(60) })]
 
@@ -273,8 +296,7 @@ proptest! {
     fn in_any_order_of_answers_each_task_is_counted_once_and_everybody_is_told(
         steps in proptest::collection::vec(step(), 1..150),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        let (gated, told, asked) = LocalSet::new().block_on(&runtime, play(steps));
+        let (gated, told, asked) = on_paused_time(play(steps));
         let table = gated.0.borrow();
         prop_assert!(table.broken.is_empty(), "{:?}", table.broken);
         prop_assert!(table.done.values().all(|moves| *moves == 1) && table.counted == table.done.len());
