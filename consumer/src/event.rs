@@ -195,11 +195,15 @@ pub enum Event {
         listed: usize,
         /// Tasks sent to `download-tasks`.
         handed_over: usize,
+        /// The rest goes on as another message.
+        continued: bool,
         /// The listing failed for good; what is left of it is in the dead-letter queue.
         given_up: bool,
     },
     /// A job's first page could not be read, or SQS takes no dead letter of a message: it comes again.
     AdmitLater {
+        /// The ledger answered for it: nothing of ours failed.
+        came_through: bool,
         /// The message.
         lease: LeaseId,
         /// From now.

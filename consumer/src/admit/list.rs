@@ -104,29 +104,30 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
     ) -> Result<(), SendFault> {
         let mut run = Run::new(listing, claim);
         let lease = listing.lease;
-        let given_up = match self.walk(&mut run, first).await {
-            Ok(()) => Ok(false),
+        let rest = match self.walk(&mut run, first).await {
+            Ok(()) => Ok(Rest::HandedOver),
             Err(Stopped::Unsent(fault)) => Err(fault),
             Err(Stopped::Lost) => {
                 self.tell(Event::JobLost { lease });
                 return Ok(());
             }
-            Err(Stopped::Over { at }) => self.go_on_later(listing, at, Duration::ZERO).await.map(|()| false),
+            Err(Stopped::Over { at }) => self.go_on_later(listing, at, Duration::ZERO).await,
             Err(Stopped::Api { fault, at }) => self.failed_at(listing, &fault, at).await,
         };
-        let given_up = match given_up {
-            Err(SendFault::Refused(why)) => self.give_up(listing, &why).await.map(|()| true)?,
-            given_up => given_up?,
+        let rest = match rest {
+            Err(SendFault::Refused(why)) => self.give_up(listing, &why).await?,
+            rest => rest?,
         };
+        let (continued, given_up) = (rest == Rest::Continues, rest == Rest::GivenUp);
         let handed_over = run.handed_over;
         let listed = if claim.listed { 0 } else { handed_over };
-        self.tell(Event::Split { lease, listed, handed_over, given_up });
+        self.tell(Event::Split { lease, listed, handed_over, continued, given_up });
         Ok(())
     }
 
     /// SQS takes a message of the job under no circumstances: the job's own goes to the dead letters. Redriven, it goes
     /// on where this delivery came to.
-    async fn give_up(&self, listing: &Listing<'_>, why: &str) -> Result<(), SendFault> {
+    async fn give_up(&self, listing: &Listing<'_>, why: &str) -> Result<Rest, SendFault> {
         let reason = match listing.job.files {
             Files::Inline(_) => Reason::Malformed,
             Files::Pages { .. } => Reason::ExportApiInvalid,
@@ -134,7 +135,8 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
         let detail = format!(
             "SQS refuses a message of the job ({why}): have MaximumMessageSize of both queues at {MAX_MESSAGE_BYTES}"
         );
-        self.bury(QueueName::ExportJobs, listing.message, &Refusal { reason, detail }).await
+        self.bury(QueueName::ExportJobs, listing.message, &Refusal { reason, detail }).await?;
+        Ok(Rest::GivenUp)
     }
 
     async fn go_on_later(
@@ -142,11 +144,11 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
         listing: &Listing<'_>,
         at: Continuation,
         delay: Duration,
-    ) -> Result<(), SendFault> {
+    ) -> Result<Rest, SendFault> {
         let job = listing.job.continuing(at);
         self.send(Outbox::ExportJobs, dead_letter::continuation(&job, listing.message, delay)).await?;
         kill::at(Point::ContinuationSent);
-        Ok(())
+        Ok(Rest::Continues)
     }
 
     /// An Export API failed at a page after the first: the rest of the job comes again, or is given up. Answers
@@ -156,14 +158,15 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
         listing: &Listing<'_>,
         fault: &TaskFault,
         at: Continuation,
-    ) -> Result<bool, SendFault> {
+    ) -> Result<Rest, SendFault> {
         match self.verdict(listing, fault).await? {
-            Verdict::Again(delay) => self.go_on_later(listing, at, delay).await.map(|()| false),
+            Verdict::Again(delay) => self.go_on_later(listing, at, delay).await,
             Verdict::GivenUp(refusal) => {
                 let letter =
                     dead_letter::continuation(&listing.job.continuing(at), listing.message, Duration::ZERO);
                 let letter = dead_letter::with_reason(letter, refusal.reason, &refusal.detail);
-                self.send(Outbox::DeadLetters(QueueName::ExportJobs), letter).await.map(|()| true)
+                self.send(Outbox::DeadLetters(QueueName::ExportJobs), letter).await?;
+                Ok(Rest::GivenUp)
             }
         }
     }
@@ -172,7 +175,7 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
     async fn put_off(&self, listing: &Listing<'_>, fault: TaskFault) -> Result<(), SendFault> {
         match self.verdict(listing, &fault).await? {
             Verdict::Again(delay) => {
-                self.tell(Event::AdmitLater { lease: listing.lease, delay });
+                self.tell(Event::AdmitLater { came_through: true, lease: listing.lease, delay });
                 Ok(())
             }
             Verdict::GivenUp(refusal) => {
@@ -208,6 +211,14 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
         let only = page.tasks.len() == 1 && page.next.is_none() && !listing.is_continued();
         Task { reopens: None, only, ..self.task(listing.lease, Carrier::Job, listing.message, carried) }
     }
+}
+
+/// What became of what does not stay here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    HandedOver,
+    Continues,
+    GivenUp,
 }
 
 /// What comes of a listing that failed.

@@ -134,7 +134,7 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
             again_in_millis = delay.as_millis(),
             "SQS refuses a dead letter for good: its message comes again"
         );
-        self.tell(Event::AdmitLater { lease, delay });
+        self.tell(Event::AdmitLater { came_through: false, lease, delay });
     }
 
     async fn admit_job(

@@ -29,10 +29,11 @@ impl Desk {
         self.end_if_settled(lease);
     }
 
-    pub(super) fn split(&mut self, lease: LeaseId, handed_over: usize) {
+    /// What was `passed_on` is not to be listed again: the message stays until the rest of it is settled.
+    pub(super) fn split(&mut self, lease: LeaseId, passed_on: bool) {
         if let Some(message) = self.messages.get_mut(&lease) {
             message.open = false;
-            message.started |= handed_over > 0;
+            message.started |= passed_on;
         }
         if self.breaker.allowance() == Allowance::Nothing {
             // It was kept while it was open.
@@ -41,9 +42,10 @@ impl Desk {
         self.end_if_settled(lease);
     }
 
-    /// The ledger answered, so that nothing of ours failed.
-    pub(super) fn admit_later(&mut self, lease: LeaseId, delay: Duration) {
-        self.breaker.succeeded();
+    pub(super) fn admit_later(&mut self, lease: LeaseId, delay: Duration, came_through: bool) {
+        if came_through {
+            self.breaker.succeeded();
+        }
         self.waiting.remove(lease);
         self.give_back(lease, delay);
     }

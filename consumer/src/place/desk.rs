@@ -69,6 +69,8 @@ pub struct Desk {
     pub(super) abandoned: usize,
     /// A thread that had to last.
     pub(super) gone: Option<ThreadName>,
+    /// The record thread is gone, first or not.
+    pub(super) unrecorded: bool,
     pub(super) polls: [Polls; 2],
     pub(super) breaker: Breaker,
     pub(super) started: bool,
@@ -96,6 +98,7 @@ impl Desk {
             hiring: Hiring::default(),
             abandoned: 0,
             gone: None,
+            unrecorded: false,
             polls: [Polls::default(); 2],
             breaker: Breaker::default(),
             started: false,
@@ -140,11 +143,13 @@ impl Desk {
             Event::Admitted { lease, tasks, listed, complete } => {
                 self.admitted(lease, tasks, listed, complete);
             }
-            Event::Split { lease, listed, handed_over, given_up } => {
+            Event::Split { lease, listed, handed_over, continued, given_up } => {
                 self.tally.split(listed, handed_over, given_up);
-                self.split(lease, handed_over);
+                self.split(lease, handed_over > 0 || continued || given_up);
             }
-            Event::AdmitLater { lease, delay } => self.admit_later(lease, delay),
+            Event::AdmitLater { came_through, lease, delay } => {
+                self.admit_later(lease, delay, came_through);
+            }
             Event::Refused { lease } => self.refused(lease),
             Event::AdmitFailed { lease, fault } => self.admit_failed(lease, fault),
             Event::AdmitPanicked { lease, receive_count } => self.admit_panicked(lease, receive_count),

@@ -198,7 +198,13 @@ fn a_job_that_is_being_split_is_not_deleted_before_its_last_task_is_sent() {
     scene.finish(no(lease, 0), stored());
     assert!(deleted(&scene.settle(no(lease, 0), done())).is_empty());
     assert_eq!(
-        deleted(&scene.tell(Event::Split { lease, listed: 0, handed_over: 8, given_up: false })),
+        deleted(&scene.tell(Event::Split {
+            lease,
+            listed: 0,
+            handed_over: 8,
+            continued: false,
+            given_up: false
+        })),
         [lease]
     );
     assert_eq!((scene.desk.tally.counters.tasks_listed, scene.desk.tally.counters.handed_over), (9, 8));

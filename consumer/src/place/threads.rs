@@ -12,6 +12,7 @@ use crate::{
 impl Desk {
     pub(super) fn thread_gone(&mut self, thread: ThreadName) {
         self.gone.get_or_insert(thread);
+        self.unrecorded |= thread == ThreadName::Record;
         self.begin_drain();
         match thread {
             ThreadName::Admit => self.leave_unread(),
@@ -42,7 +43,7 @@ impl Desk {
 
     /// Without the record thread nothing is settled: the next delivery does it.
     pub(super) fn leave_unsettled(&mut self, now: Instant) {
-        if self.gone != Some(ThreadName::Record) {
+        if !self.unrecorded {
             return;
         }
         let mut settling: Vec<_> = self.settling.keys().copied().collect();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use exportpool_contract::{JobId, TaskId, record::JobState};
+use exportpool_contract::{JobId, TaskId};
 
 use crate::{
     fail::{AwsFault, Reason},
@@ -98,19 +98,8 @@ pub struct Settling {
     pub claimed: Claimed,
     /// How it ended.
     pub ending: Ending,
-    /// Its job has no other task: nothing else is committed with it, and the job ends as it does.
+    /// Its job lists no other: nobody else is waited for, and when it is done, so is the job.
     pub only: bool,
-}
-
-impl Settling {
-    /// How a job ends of which this is the only task.
-    #[must_use]
-    pub const fn ends_job_as(&self) -> JobState {
-        match self.ending {
-            Ending::Done { .. } => JobState::Done,
-            Ending::Failed { .. } => JobState::DoneWithFailures,
-        }
-    }
 }
 
 /// What the ledger made of a settled task.
@@ -156,9 +145,9 @@ pub trait Ledger {
     async fn commit(&self, job: &JobId, shard: u16, batch: &[Settling]) -> Result<Vec<Recorded>, AwsFault>;
     /// Closes a job if all its tasks are known and settled.
     async fn close(&self, job: &JobId) -> Result<(), AwsFault>;
-    /// Closes a running job of one task, which ended just now, without reading the counters. `false`: it is no such
-    /// job, or somebody closed it; [`Ledger::close`] tells.
-    async fn close_of_one(&self, job: &JobId, ending: JobState) -> Result<bool, AwsFault>;
+    /// Closes a running job of one task, which is done, without reading the counters. `false`: it is no such job, or
+    /// somebody closed it; [`Ledger::close`] tells.
+    async fn close_of_one(&self, job: &JobId) -> Result<bool, AwsFault>;
 }
 
 /// A task to claim.

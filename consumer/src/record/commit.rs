@@ -15,7 +15,7 @@ use tokio::{sync::oneshot, time};
 use crate::{
     fail::{AwsFault, AwsKind, AwsResource},
     kill::{self, Point},
-    ports::{Ledger, Recorded, Settling},
+    ports::{Ending, Ledger, Recorded, Settling},
 };
 
 /// Tasks in one transaction, the counter not counted (DynamoDB takes 100 items and 4 MiB).
@@ -138,7 +138,8 @@ async fn commit_batch<L: Ledger>(ledger: &L, (job, shard): &Shard, batch: Vec<En
     }
 }
 
-/// The only task of a job closes it as it ended itself.
+/// The only task of a job closes it when it is done. A failure may be overtaken by another delivery: its job is closed
+/// as it is counted.
 async fn close<L: Ledger>(
     ledger: &L,
     job: &JobId,
@@ -147,7 +148,8 @@ async fn close<L: Ledger>(
 ) -> Result<(), AwsFault> {
     if let ([settling], [Recorded::Accepted]) = (settlings, recorded)
         && settling.only
-        && ledger.close_of_one(job, settling.ends_job_as()).await?
+        && matches!(settling.ending, Ending::Done { .. })
+        && ledger.close_of_one(job).await?
     {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use exportpool_contract::{JobId, ObjectKey, TaskId, record::JobState};
+use exportpool_contract::{JobId, ObjectKey, TaskId};
 use proptest::prelude::*;
 use tokio::{sync::oneshot, task::LocalSet};
 
@@ -138,7 +138,7 @@ impl Ledger for Gated {
         })
     }
 
-    async fn close_of_one(&self, _: &JobId, _: JobState) -> Result<bool, AwsFault> {
+    async fn close_of_one(&self, _: &JobId) -> Result<bool, AwsFault> {
         let way = self.turn(None).await;
         answer(way, || {
             let mut table = self.0.borrow_mut();

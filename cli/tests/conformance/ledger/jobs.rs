@@ -1,7 +1,7 @@
 //! Jobs: opened, handed over, closed.
 
 use exportpool_consumer::ports::{Cursor, JobClaim, JobOpening, Ledger as _, Recorded};
-use exportpool_contract::record::{JobState, attribute, shard_of, shard_pk, task_sk};
+use exportpool_contract::record::{attribute, shard_of, shard_pk, task_sk};
 
 use super::setup::{Table, done, failed, job, number, opening, task, text};
 use crate::start::Site;
@@ -137,25 +137,22 @@ pub(super) async fn a_job_is_closed_when_its_last_task_is_settled(site: &Site) {
     assert_eq!(text(&table.job().await, attribute::STATE), Some("done"));
 }
 
-pub(super) async fn a_running_job_of_one_task_is_closed_as_that_ended_once(site: &Site) {
+pub(super) async fn a_running_job_of_one_task_is_closed_once(site: &Site) {
     let table = Table::make(site).await;
     table.open(1).await;
-    table.settle("t-0", failed).await;
-    let close = async |ending| table.port.close_of_one(&job(), ending).await;
-    assert_eq!(close(JobState::DoneWithFailures).await, Ok(true));
+    table.settle("t-0", done).await;
+    assert_eq!(table.port.close_of_one(&job()).await, Ok(true));
     let item = table.job().await;
-    assert_eq!(text(&item, attribute::STATE), Some("doneWithFailures"));
+    assert_eq!(text(&item, attribute::STATE), Some("done"));
     assert!(number(&item, attribute::CLOSED_AT).is_some());
-    assert_eq!(close(JobState::Done).await, Ok(false), "it runs no more");
-    assert_eq!(table.port.close(&job()).await, Ok(()));
-    assert_eq!(text(&table.job().await, attribute::STATE), Some("doneWithFailures"));
+    assert_eq!(table.port.close_of_one(&job()).await, Ok(false), "it runs no more");
 }
 
 pub(super) async fn a_job_of_two_tasks_is_not_closed_by_one(site: &Site) {
     let table = Table::make(site).await;
     table.open(2).await;
     table.settle("t-0", done).await;
-    assert_eq!(table.port.close_of_one(&job(), JobState::Done).await, Ok(false));
+    assert_eq!(table.port.close_of_one(&job()).await, Ok(false));
     assert_eq!(text(&table.job().await, attribute::STATE), Some("running"));
 }
 

@@ -36,7 +36,7 @@ crate::case::cases! {
     a_job_is_opened_again_in_a_new_epoch_with_what_it_had,
     a_job_with_another_definition_is_refused,
     a_cursor_moves_in_the_newest_epoch_only,
-    a_running_job_of_one_task_is_closed_as_that_ended_once,
+    a_running_job_of_one_task_is_closed_once,
     a_job_of_two_tasks_is_not_closed_by_one,
     a_job_that_is_listed_in_pages_has_its_total_at_the_end,
     the_end_of_a_listing_written_twice_opens_no_closed_job,

@@ -21,7 +21,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use exportpool_contract::{
     JobId, TaskId,
-    record::{self, JobState, PK, SK},
+    record::{self, PK, SK},
 };
 
 use super::fault;
@@ -209,8 +209,8 @@ impl Ledger for DynamoLedger {
         self.close_if_settled(job).await
     }
 
-    async fn close_of_one(&self, job: &JobId, ending: JobState) -> Result<bool, AwsFault> {
-        self.close_job_of_one(job, ending).await
+    async fn close_of_one(&self, job: &JobId) -> Result<bool, AwsFault> {
+        self.close_job_of_one(job).await
     }
 }
 

@@ -61,11 +61,17 @@ impl Around {
         let rest = self.deliveries[at].rest.take().unwrap_or_default();
         // A listing that is given up may not have come as far as to hand over anything.
         let handed_over = if given_up { 0 } else { rest };
-        self.deliveries[at].handed_over |= handed_over > 0;
+        self.deliveries[at].handed_over |= handed_over > 0 || given_up;
         self.counters.handed_over += handed_over as u64;
         self.counters.tasks_listed += 3;
         self.counters.dead_lettered += u64::from(given_up);
-        self.tell(Event::Split { lease: self.deliveries[at].lease, listed: 3, handed_over, given_up });
+        self.tell(Event::Split {
+            lease: self.deliveries[at].lease,
+            listed: 3,
+            handed_over,
+            continued: false,
+            given_up,
+        });
     }
 
     pub(super) fn admit_later(&mut self, message: u8) {
@@ -76,7 +82,7 @@ impl Around {
         if delivery.end.is_none() {
             self.expected.push(Expect::Return(lease));
         }
-        self.tell(Event::AdmitLater { lease, delay });
+        self.tell(Event::AdmitLater { came_through: true, lease, delay });
     }
 
     pub(super) fn split_fails(&mut self, job: u8) {

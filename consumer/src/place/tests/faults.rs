@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Scene, missing_bucket, no, receives, returned, started};
 use crate::{
     event::{Command, Event, Resource, Settlement, WorkResult},
-    fail::TaskFault,
+    fail::{TaskFault, breaker::Allowance},
     message::QueueName,
     place::fixture::task,
 };
@@ -52,7 +52,8 @@ fn a_job_whose_listing_ends_while_the_intake_is_stopped_goes_back_unstarted() {
     scene.tell(Event::Admitted { lease, tasks: vec![task("j", 0, lease.0)], listed: 9, complete: false });
     let fault = TaskFault::Ours(missing_bucket());
     scene.finish(no(busy, 0), WorkResult::Faulted { claimed: None, fault });
-    let commands = scene.tell(Event::Split { lease, listed: 0, handed_over: 0, given_up: false });
+    let commands =
+        scene.tell(Event::Split { lease, listed: 0, handed_over: 0, continued: false, given_up: false });
     let delays = returned(&commands);
     assert!(delays.len() == 1 && (30..=300).contains(&delays[0].as_secs()), "{commands:?}");
     assert_eq!((started(&commands).len(), receives(&commands)), (0, 0));
@@ -72,8 +73,39 @@ fn a_message_of_which_a_task_is_handed_over_is_not_given_back() {
         scene.tell(Event::Extended { sent: scene.now, entries });
     }
     assert!(handed, "after an hour it gives way");
-    scene.tell(Event::Split { lease, listed: 0, handed_over: 0, given_up: false });
+    scene.tell(Event::Split { lease, listed: 0, handed_over: 0, continued: false, given_up: false });
     let fault = TaskFault::Ours(missing_bucket());
     let commands = scene.finish(no(busy, 0), WorkResult::Faulted { claimed: None, fault });
     assert!(returned(&commands).is_empty(), "{commands:?}");
+}
+
+#[test]
+fn a_message_whose_rest_was_passed_on_is_not_given_back_to_be_listed_again() {
+    for (continued, given_up) in [(true, false), (false, true)] {
+        let mut scene = Scene::open();
+        let (busy, _) = scene.job("busy", 2);
+        let lease = scene.receive(QueueName::ExportJobs);
+        let tasks = vec![task("j", 0, lease.0)];
+        scene.tell(Event::Admitted { lease, tasks, listed: 9, complete: false });
+        let fault = TaskFault::Ours(missing_bucket());
+        scene.finish(no(busy, 0), WorkResult::Faulted { claimed: None, fault });
+        let commands = scene.tell(Event::Split { lease, listed: 0, handed_over: 0, continued, given_up });
+        assert!(returned(&commands).is_empty(), "{commands:?}");
+    }
+}
+
+#[test]
+fn a_message_for_which_nothing_was_asked_of_aws_ends_no_try() {
+    let allowed = |came_through| {
+        let mut scene = Scene::open();
+        let (busy, _) = scene.job("busy", 2);
+        let fault = TaskFault::Ours(missing_bucket());
+        scene.finish(no(busy, 0), WorkResult::Faulted { claimed: None, fault });
+        scene.tell(Event::Reachable(Resource::Bucket));
+        let lease = scene.receive(QueueName::ExportJobs);
+        scene.tell(Event::AdmitLater { came_through, lease, delay: Duration::from_secs(1) });
+        scene.desk.breaker.allowance()
+    };
+    assert_eq!(allowed(true), Allowance::Full);
+    assert_eq!(allowed(false), Allowance::One);
 }

@@ -54,6 +54,18 @@ fn without_the_record_thread_what_runs_stops_and_all_messages_go_back() {
 }
 
 #[test]
+fn a_second_thread_that_ends_holds_up_no_drain() {
+    let mut scene = Scene::open();
+    let (job, _) = scene.job("j", 1);
+    scene.tell(Event::ThreadGone(ThreadName::Admit));
+    scene.finish(no(job, 0), stored());
+    let commands = scene.tell(Event::ThreadGone(ThreadName::Record));
+    assert_eq!(returned(&commands), [VISIBILITY], "nobody writes it down: {commands:?}");
+    scene.answer_all();
+    assert!(scene.desk.is_empty() && scene.desk.gone() == Some(ThreadName::Admit));
+}
+
+#[test]
 fn without_the_link_nothing_is_waited_for_but_what_runs() {
     let mut scene = Scene::open();
     let (_, task) = scene.task_message();

@@ -164,10 +164,10 @@ impl Table {
         Some(ending)
     }
 
-    fn close_of_one(&mut self, job: &JobId, ending: JobState) -> bool {
+    fn close_of_one(&mut self, job: &JobId) -> bool {
         let of_one = |item: &&mut JobItem| item.total == Some(1) && item.state == Some(JobState::Running);
         let Some(item) = self.jobs.get_mut(job).filter(of_one) else { return false };
-        item.state = Some(ending);
+        item.state = Some(JobState::Done);
         true
     }
 }
@@ -293,12 +293,12 @@ impl Ledger for FakeLedger {
         call.answer(())
     }
 
-    async fn close_of_one(&self, job: &JobId, ending: JobState) -> Result<bool, AwsFault> {
+    async fn close_of_one(&self, job: &JobId) -> Result<bool, AwsFault> {
         let call = self.0.call(Op::Close, table()).await?;
         let mut world = self.0.lock();
-        let closed = world.table.close_of_one(job, ending);
+        let closed = world.table.close_of_one(job);
         if closed {
-            world.journal.push(Did::Closed { job: job.to_string(), state: ending });
+            world.journal.push(Did::Closed { job: job.to_string(), state: JobState::Done });
         }
         call.answer(closed)
     }
