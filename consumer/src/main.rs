@@ -1,7 +1,8 @@
 //! The consumer's process: environment in, signals in, exit code out.
 
 use std::{
-    io,
+    env,
+    io::{self, Write as _},
     net::TcpListener,
     process::{self, ExitCode},
     thread,
@@ -11,7 +12,10 @@ use std::{
 use exportpool_consumer::{
     aws::ports::AwsPorts,
     clock::unix_millis,
-    config::{Config, EXIT_CONFIG},
+    config::{
+        Config, EXIT_CONFIG,
+        arguments::{Asked, HELP, asked},
+    },
     observe::{self, report::Identity},
     run::{self, Broken, Settings},
 };
@@ -27,15 +31,29 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Exit code when a part of the consumer is broken (`EX_SOFTWARE` of sysexits.h).
 const EXIT_BROKEN: u8 = 70;
+/// Exit code of a wrong command line, as of most programs.
+const EXIT_USAGE: u8 = 2;
 /// What a shell says of a program that a signal ended.
 const EXIT_INTERRUPTED: i32 = 130;
 /// After the grace period, for what is being written down just then.
 const LAST_MOMENT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
+    match asked(env::args().skip(1)) {
+        Asked::Run => run_as_configured(),
+        Asked::Help => say(HELP),
+        Asked::Version => say(concat!("exportpool-consumer ", env!("CARGO_PKG_VERSION"))),
+        Asked::Unknown(argument) => {
+            let why = format!("{argument} is not understood: settings come from the environment, see --help");
+            refuse(&why, EXIT_USAGE)
+        }
+    }
+}
+
+fn run_as_configured() -> ExitCode {
     let config = match Config::from_environment() {
         Ok(config) => config,
-        Err(error) => return refuse(&error),
+        Err(error) => return refuse(&error, EXIT_CONFIG),
     };
     observe::log::start(config.log_format);
     match start(&config) {
@@ -54,8 +72,10 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
 fn start(config: &Config) -> anyhow::Result<ExitCode> {
     let listener = match TcpListener::bind(("0.0.0.0", config.port)) {
         Ok(listener) => listener,
-        Err(error) => return Ok(refuse(&port_taken(config.port, &error))),
+        Err(error) => return Ok(refuse(&port_taken(config.port, &error), EXIT_CONFIG)),
     };
+    // Before anything that takes time: a signal is never left to its default.
+    let stop = stop_signal(config.grace)?;
     // Both TLS clients, the AWS SDK's and the downloads', use this one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let identity = Identity::new(config.pod_uid.clone(), unix_millis());
@@ -68,7 +88,7 @@ fn start(config: &Config) -> anyhow::Result<ExitCode> {
         "exportpool-consumer starts"
     );
     let ports = AwsPorts::new(config, &identity.instance)?;
-    run::run(&ports, &Settings::from(config), identity, listener, stop_signal(config.grace)?)?;
+    run::run(&ports, &Settings::from(config), identity, listener, stop)?;
     tracing::info!("everything is settled or given back: bye");
     Ok(ExitCode::SUCCESS)
 }
@@ -113,9 +133,15 @@ fn port_taken(port: u16, error: &std::io::Error) -> String {
 }
 
 #[expect(clippy::print_stderr, reason = "before logging is set up, and for whoever started it by hand")]
-fn refuse(why: &dyn std::fmt::Display) -> ExitCode {
+fn refuse(why: &dyn std::fmt::Display, code: u8) -> ExitCode {
     eprintln!("exportpool-consumer: {why}");
-    ExitCode::from(EXIT_CONFIG)
+    ExitCode::from(code)
+}
+
+/// Nobody may be reading it.
+fn say(text: &str) -> ExitCode {
+    let _ = writeln!(io::stdout().lock(), "{text}");
+    ExitCode::SUCCESS
 }
 
 #[cfg(test)]

@@ -139,8 +139,10 @@ async fn course(
                 show.say("not everything is settled in time: see --timeout")?;
                 return Ok(Ended::Overdue);
             }
-            () = &mut stopped => return Ok(Ended::Interrupted),
-            () = show.quit() => return Ok(Ended::Interrupted),
+            () = async { tokio::select! { () = &mut stopped => {}, () = show.quit() => {} } } => {
+                show.say("stopping the consumers: nothing is checked")?;
+                return Ok(Ended::Interrupted);
+            }
         }
     }
 }

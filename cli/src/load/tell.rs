@@ -96,11 +96,16 @@ pub(super) fn summary(options: &Options, accepted: &Accepted) -> String {
     let (tasks, bytes) = (counted(accepted.tasks, "task"), bytes_text(*bytes));
     let mut text = format!(
         "accepted {messages} of {planned} ({tasks}, {bytes} of messages) in {seconds:.1} s, {rate:.1}/s\n\
-         refused  {refused}\n\
-         jobs     {}<n>, n from 0 to {}",
-        options.job_id(0).trim_end_matches('0'),
-        planned - 1,
+         refused  {refused}",
     );
+    let (jobs, last) = (options.job_id(0), planned - 1);
+    let jobs = jobs.trim_end_matches('0');
+    match accepted.stopped {
+        None => text += &format!("\njobs     {jobs}<n>, n from 0 to {last}"),
+        // Sent side by side: which came through is not a range.
+        Some(_) if *messages > 0 => text += &format!("\njobs     {jobs}<n>, some n up to {last}"),
+        Some(_) => {}
+    }
     for refusal in accepted.refusals.iter().take(5) {
         text += &format!("\n  {}: {}: {}", refusal.job_id, refusal.code, refusal.message);
     }
@@ -164,7 +169,10 @@ mod tests {
         let refused = summary(&options(), &accepted(2));
         assert!(refused.contains("refused  2") && refused.contains("load-r1-3: TooLong: no"), "{refused}");
         let stopped = Accepted { stopped: Some(Stopped::Interrupted), ..accepted(0) };
-        assert!(summary(&options(), &stopped).contains("were not sent"));
+        let told = summary(&options(), &stopped);
+        assert!(told.contains("were not sent") && told.contains("some n up to 999"), "{told}");
+        let nothing = Accepted { messages: 0, ..stopped };
+        assert!(!summary(&options(), &nothing).contains("jobs "), "there are none");
     }
 
     #[test]

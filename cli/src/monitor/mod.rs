@@ -72,7 +72,7 @@ pub(crate) struct Args {
 enum Refused {
     #[error("--warn {warn} is above --critical {critical}: choose --warn below it")]
     Thresholds { warn: u64, critical: u64 },
-    #[error("--consumer {0}")]
+    #[error(transparent)]
     Consumer(#[from] NotAConsumer),
     #[error("no queue can be read: {why}; {}", .why.remedy())]
     NoQueue { why: Unreadable },

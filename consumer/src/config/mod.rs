@@ -1,6 +1,7 @@
 //! The environment, read once and checked. A wrong value stops the start with one line that names the variable,
 //! the value and what is allowed.
 
+pub mod arguments;
 mod variables;
 
 use std::{env, path::PathBuf, time::Duration};

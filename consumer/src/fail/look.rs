@@ -35,7 +35,7 @@ async fn look(
     let mut told: Option<AwsFault> = None;
     while let Err(fault) = ask().await {
         if told.as_ref() != Some(&fault) {
-            tracing::warn!(kind = fault.kind.reason(), %fault, "not reachable: no work is taken until it is");
+            tracing::warn!(kind = fault.kind.reason(), %fault, "not usable: no work is taken until it is");
             let _ = events.send(Event::Unreachable { resource, fault: fault.clone() });
             told = Some(fault);
         }

@@ -24,7 +24,7 @@ pub(crate) struct Address {
 
 /// `--consumer` is no URL of a consumer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a URL such as {DEFAULT_CONSUMER}")]
+#[error("--consumer {0:?} is not a URL such as {DEFAULT_CONSUMER}")]
 pub(crate) struct NotAConsumer(String);
 
 impl Address {
