@@ -1,7 +1,7 @@
 //! The main thread's state: which messages and tasks are in hand, and what each event means for them.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
@@ -61,8 +61,8 @@ pub struct Desk {
     pub(super) leases: Leases,
     pub(super) messages: BTreeMap<LeaseId, Message>,
     pub(super) waiting: Waiting,
-    pub(super) running: HashMap<TaskNo, Running>,
-    pub(super) settling: HashMap<TaskNo, (LeaseId, QueueName)>,
+    pub(super) running: BTreeMap<TaskNo, Running>,
+    pub(super) settling: BTreeMap<TaskNo, (LeaseId, QueueName)>,
     pub(super) workers: BTreeMap<WorkerId, Worker>,
     pub(super) hiring: Hiring,
     /// Worker threads given up as stuck.
@@ -92,8 +92,8 @@ impl Desk {
             leases: Leases::default(),
             messages: BTreeMap::new(),
             waiting: Waiting::default(),
-            running: HashMap::new(),
-            settling: HashMap::new(),
+            running: BTreeMap::new(),
+            settling: BTreeMap::new(),
             workers: BTreeMap::new(),
             hiring: Hiring::default(),
             abandoned: 0,

@@ -46,8 +46,7 @@ impl Desk {
         if !self.unrecorded {
             return;
         }
-        let mut settling: Vec<_> = self.settling.keys().copied().collect();
-        settling.sort_unstable();
+        let settling: Vec<_> = self.settling.keys().copied().collect();
         for no in settling {
             self.settled(no, &Settlement::Fenced, None, now);
         }

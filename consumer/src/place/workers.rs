@@ -186,9 +186,8 @@ impl Desk {
     }
 
     fn end_tasks_of(&mut self, id: WorkerId, result: &WorkResult, now: Instant) {
-        let mut of_it: Vec<_> =
+        let of_it: Vec<_> =
             self.running.iter().filter(|(_, running)| running.worker == id).map(|(no, _)| *no).collect();
-        of_it.sort_unstable();
         for no in of_it {
             self.finished(no, result.clone(), now);
         }

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use exportpool_consumer::{config::PerHost, message::QueueName, run::Settings, work::fetch::hosts::Hosts};
+use exportpool_consumer::{
+    config::PerHost,
+    message::QueueName,
+    run::Settings,
+    work::fetch::hosts::{Admission, Hosts},
+};
 use exportpool_contract::record::TaskState;
 
 use crate::{
@@ -18,6 +23,17 @@ fn hasty() -> Settings {
     settings
 }
 
+/// The host's only place is somebody else's, until it is dropped.
+fn a_task_whose_host_has_no_place() -> (World, Admission) {
+    let world = World::new();
+    let hosts = Hosts::new(PerHost { concurrency: 1, rate: None });
+    world.lock().web.hosts = Some(hosts.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let others = runtime.block_on(hosts.admit("files.test"));
+    world.put(QueueName::DownloadTasks, letters::task("j", "t"));
+    (world, others)
+}
+
 /// Another task works and works, until its time is over: so much passed for everybody.
 fn let_time_pass(world: &World) {
     world.answer("http://elsewhere.test/hangs", [Answer::hang()]);
@@ -29,12 +45,7 @@ fn let_time_pass(world: &World) {
 
 #[test]
 fn a_task_that_waits_for_its_hosts_place_uses_up_no_attempt() {
-    let world = World::new();
-    let hosts = Hosts::new(PerHost { concurrency: 1, rate: None });
-    world.lock().web.hosts = Some(hosts.clone());
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let others = runtime.block_on(hosts.admit("files.test"));
-    world.put(QueueName::DownloadTasks, letters::task("j", "t"));
+    let (world, others) = a_task_whose_host_has_no_place();
     let pod = Pod::with(&world, hasty());
     eventually_in(&world, "the task is claimed", || world.task("j", "t").is_some());
     let_time_pass(&world);
@@ -49,12 +60,7 @@ fn a_task_that_waits_for_its_hosts_place_uses_up_no_attempt() {
 
 #[test]
 fn a_task_that_waits_for_too_long_gives_way_and_its_attempt_back() {
-    let world = World::new();
-    let hosts = Hosts::new(PerHost { concurrency: 1, rate: None });
-    world.lock().web.hosts = Some(hosts.clone());
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let others = runtime.block_on(hosts.admit("files.test"));
-    world.put(QueueName::DownloadTasks, letters::task("j", "t"));
+    let (world, others) = a_task_whose_host_has_no_place();
     let mut settings = hasty();
     settings.task.longest_wait = Duration::ZERO;
     let pod = Pod::with(&world, settings);
