@@ -4,13 +4,17 @@ mod aws;
 mod demo;
 mod load;
 mod monitor;
+mod program;
 mod source;
 mod stop;
 mod target;
+mod usage;
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use usage::{EXIT_USAGE, Usage};
 
 /// exportpool on a laptop: the whole export service with no cluster and no AWS account.
 #[derive(Parser)]
@@ -32,7 +36,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let command = Cli::parse().command;
+    program::called(env::args_os().next());
+    let command = match Cli::from_arg_matches(&grammar().get_matches()) {
+        Ok(cli) => cli.command,
+        Err(error) => error.exit(),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
@@ -48,8 +56,20 @@ fn main() -> ExitCode {
     outcome.unwrap_or_else(|error| failed(&error))
 }
 
+/// The command line's grammar, with examples that can be pasted where they are read.
+fn grammar() -> clap::Command {
+    let named = |command: clap::Command| match command.get_after_help() {
+        Some(examples) => {
+            let examples = program::named(&examples.to_string());
+            command.after_help(examples)
+        }
+        None => command,
+    };
+    named(Cli::command()).mut_subcommands(named)
+}
+
 #[expect(clippy::print_stderr, reason = "the one place where a command's failure is told")]
 fn failed(error: &anyhow::Error) -> ExitCode {
     eprintln!("exportctl: {error:#}");
-    ExitCode::FAILURE
+    if error.is::<Usage>() { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }
 }

@@ -5,6 +5,8 @@ use std::env;
 use exportpool_consumer::aws::connect::{Access, AccessKey};
 use exportpool_contract::environment as name;
 
+use crate::program::program;
+
 /// The account that stand-ins serve.
 pub(crate) const EMULATOR_ACCOUNT: &str = "000000000000";
 const EMULATOR_REGION: &str = "us-east-1";
@@ -34,8 +36,9 @@ pub(crate) struct Target {
 pub(crate) enum NoTarget {
     /// A variable is not set.
     #[error(
-        "{0} is not set. Run `exportctl aws` in another terminal and export what it prints, \
-         or pass --emulator URL for a stand-in that runs already"
+        "{0} is not set. Run `{program} aws` in another terminal and export what it prints, \
+         or pass --emulator URL for a stand-in that runs already",
+        program = program()
     )]
     Missing(&'static str),
     /// `--emulator` is no URL.

@@ -7,6 +7,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
+    os::unix::process::CommandExt as _,
     process::{Child, Command, Output, Stdio},
 };
 
@@ -153,8 +154,8 @@ fn beyond_loopback_it_warns() {
 #[test]
 fn mistakes_are_told_with_the_remedy() {
     for (arguments, code, words) in [
-        (&["--print-env", "--port", "0"][..], 1, "--emulator URL"),
-        (&["--emulator", "localhost:4566"], 1, "is not a URL such as"),
+        (&["--print-env", "--port", "0"][..], 2, "--emulator URL"),
+        (&["--emulator", "localhost:4566"], 2, "is not a URL such as"),
         (&["--emulator", "http://127.0.0.1:1", "--port", "1"], 2, "cannot be used with"),
         (&["--bind", "192.0.2.1"], 1, "--bind takes an address of this machine"),
         (&["--port", "65536"], 2, "65536"),
@@ -177,11 +178,17 @@ fn another_key_than_the_expected_is_refused() {
 
 #[test]
 fn the_help_teaches() {
-    let (code, help, _) = output(&["--help"]);
-    assert_eq!(code, Some(0));
-    for words in
-        ["eval \"$(exportctl aws --print-env)\"", "export-jobs", "gone when it stops", "[default: 4566]"]
-    {
-        assert!(help.contains(words), "{words}: {help}");
+    for (first, again) in [
+        ("exportctl", "exportctl"),
+        ("./bin/exportctl", "./bin/exportctl"),
+        ("/usr/bin/kubectl-exportpool", "kubectl exportpool"),
+    ] {
+        let Output { status, stdout, .. } = exportctl(&["--help"]).arg0(first).output().unwrap();
+        assert_eq!(status.code(), Some(0));
+        let (help, eval) =
+            (String::from_utf8(stdout).unwrap(), format!("eval \"$({again} aws --print-env)\""));
+        for words in [&*eval, "export-jobs", "gone when it stops", "[default: 4566]"] {
+            assert!(help.contains(words), "{words}: {help}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::{
     net::TcpListener,
+    os::unix::process::CommandExt as _,
     process::{Command, Output},
 };
 
@@ -58,18 +59,24 @@ fn what_is_not_known_or_out_of_range_is_named() {
 fn arguments_that_do_not_go_together_are_told_with_the_remedy() {
     let emulator = ["1", "--emulator", "http://127.0.0.1:1"];
     let with = |more: &[&str]| load(&[&emulator[..], more].concat(), &[]);
-    fails(&with(&["--pattern", "sine"]), 1, &["--rate", "--duration"]);
-    fails(&with(&["--pattern", "burst", "--rate", "1"]), 1, &["--pattern steady"]);
-    fails(&with(&["--failure-rate", "60%", "--flaky-rate", "0.6"]), 1, &["at most 1"]);
-    fails(&with(&["--job-prefix", "a b"]), 1, &["\"a b\"", "' '"]);
-    fails(&with(&["--tasks-per-job", "100000"]), 1, &["1048576", "lower it to"]);
-    fails(&with(&["--source", "files"]), 1, &["\"files\"", "/_source"]);
+    fails(&with(&["--pattern", "sine"]), 2, &["--rate", "--duration"]);
+    fails(&with(&["--pattern", "burst", "--rate", "1"]), 2, &["--pattern steady"]);
+    fails(&with(&["--failure-rate", "60%", "--flaky-rate", "0.6"]), 2, &["at most 1"]);
+    fails(&with(&["--job-prefix", "a b"]), 2, &["\"a b\"", "' '"]);
+    fails(&with(&["--tasks-per-job", "100000"]), 2, &["1048576", "lower it to"]);
+    fails(&with(&["--source", "files"]), 2, &["\"files\"", "/_source"]);
 }
 
 #[test]
 fn without_an_endpoint_it_says_what_to_set() {
-    fails(&load(&["1"], &[]), 1, &["AWS_REGION is not set", "exportctl aws", "--emulator"]);
-    fails(&load(&["1", "--emulator", "here"], &[]), 1, &["\"here\"", "http://127.0.0.1:4566"]);
+    fails(&load(&["1"], &[]), 2, &["AWS_REGION is not set", "exportctl aws", "--emulator"]);
+    let missing = Command::new(env!("CARGO_BIN_EXE_exportctl"))
+        .env_clear()
+        .arg0("./exportctl")
+        .args(["load", "1"])
+        .output();
+    fails(&missing.expect("exportctl runs"), 2, &["Run `./exportctl aws` in another terminal"]);
+    fails(&load(&["1", "--emulator", "here"], &[]), 2, &["\"here\"", "http://127.0.0.1:4566"]);
 }
 
 #[test]
@@ -81,7 +88,7 @@ fn aws_itself_has_no_files_to_offer() {
         ("S3_BUCKET", "exports"),
         ("DYNAMODB_TABLE", "exports"),
     ];
-    fails(&load(&["1"], &variables), 1, &["--source is needed"]);
+    fails(&load(&["1"], &variables), 2, &["--source is needed"]);
 }
 
 #[test]

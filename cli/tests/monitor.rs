@@ -73,7 +73,7 @@ fn refusal(command: Command, code: i32) -> String {
 
 #[test]
 fn a_missing_variable_says_what_to_set_or_start() {
-    let error = refusal(monitor(&[]), 1);
+    let error = refusal(monitor(&[]), 2);
     assert!(error.starts_with("exportctl: AWS_REGION is not set."), "{error}");
     assert!(error.contains("exportctl aws") && error.contains("--emulator"), "{error}");
 }
@@ -84,9 +84,9 @@ fn a_wrong_argument_is_named_with_what_is_allowed() {
         (&["--interval", "199ms"], 2, "allowed is 200ms to 1h"),
         (&["--interval", "2h"], 2, "allowed is 200ms to 1h"),
         (&["--interval", "5"], 2, "a number with its unit such as 500ms"),
-        (&["--warn", "9", "--critical", "8"], 1, "--warn 9 is above --critical 8"),
-        (&["--consumer", "3000"], 1, "--consumer \"3000\" is not a URL such as http://127.0.0.1:3000"),
-        (&["--emulator", "4566"], 1, "--emulator \"4566\" is not a URL"),
+        (&["--warn", "9", "--critical", "8"], 2, "--warn 9 is above --critical 8"),
+        (&["--consumer", "3000"], 2, "--consumer \"3000\" is not a URL such as http://127.0.0.1:3000"),
+        (&["--emulator", "4566"], 2, "--emulator \"4566\" is not a URL"),
     ];
     for (arguments, code, words) in cases {
         let error = refusal(monitor(arguments), code);
@@ -99,7 +99,7 @@ fn a_closed_port_is_unknown_in_every_row_and_says_what_to_start() {
     let (output, stdout, stderr) = output(monitor(&["--emulator", CLOSED, "--once"]));
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr.contains("no queue can be read: nothing answers at http://127.0.0.1:1;"), "{stderr}");
-    assert!(stderr.contains("`exportctl aws`"), "{stderr}");
+    assert!(stderr.contains(&format!("`{} aws`", env!("CARGO_BIN_EXE_exportctl"))), "{stderr}");
     for queue in ["export-jobs ", "export-jobs-dlq ", "download-tasks ", "download-tasks-dlq "] {
         let row = stdout.lines().find(|line| line.contains(queue)).unwrap();
         assert_eq!(row.matches('?').count(), 5, "{row}");

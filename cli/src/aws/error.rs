@@ -2,14 +2,17 @@
 
 use std::{io, net::SocketAddr};
 
+use crate::program::program;
+
 /// Why there is no stand-in, or no resource in it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The port is taken.
     #[error(
-        "{0} is in use. If a stand-in runs there already, use it: eval \"$(exportctl aws --print-env --port {port})\". \
+        "{0} is in use. If a stand-in runs there already, use it: eval \"$({program} aws --print-env --port {port})\". \
          Else choose another port with --port, or --port 0 for any free one",
-        port = .0.port()
+        port = .0.port(),
+        program = program()
     )]
     InUse(SocketAddr),
     /// The address cannot be listened on for another reason.

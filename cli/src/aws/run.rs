@@ -10,7 +10,7 @@ use exportpool_contract::environment as name;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Error, Options, StandIn, make_resources};
-use crate::{source, target::Target};
+use crate::{source, target::Target, usage::usage};
 
 /// What the consumer refuses by default, and a file server on this machine needs.
 const LOOPBACK_NETWORKS: &str = "127.0.0.0/8,::1/128";
@@ -82,14 +82,14 @@ impl Args {
     fn named_target(&self) -> anyhow::Result<Target> {
         let url = match &self.emulator {
             Some(url) => url.clone(),
-            None if self.port == 0 => return Err(Error::UnknownPort.into()),
+            None if self.port == 0 => return Err(usage(Error::UnknownPort).into()),
             None => super::serve::url(SocketAddr::new(self.bind, self.port)),
         };
         self.target(&url)
     }
 
     fn target(&self, url: &str) -> anyhow::Result<Target> {
-        let mut target = Target::emulator(url)?;
+        let mut target = Target::emulator(url).map_err(usage)?;
         if let (Some(id), Some(key)) = (&self.access_key, &mut target.access.key) {
             key.id.clone_from(id);
         }
@@ -152,7 +152,7 @@ fn tell(stand_in: &StandIn) -> io::Result<()> {
 }
 
 /// A word of a POSIX shell.
-fn quoted(value: &str) -> String {
+pub(crate) fn quoted(value: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./:,@%+=-[]".contains(&byte);
     if !value.is_empty() && value.bytes().all(plain) {
         value.to_owned()

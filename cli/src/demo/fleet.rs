@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use exportpool_contract::{PodReport, environment as name};
 use exportpool_scaling::Millis;
 use nix::{
@@ -21,6 +21,8 @@ use tokio::{
     process::{Child, Command},
     time,
 };
+
+use crate::usage::usage;
 
 /// Consumers that end by themselves so often in a row do not work at all.
 const MAX_FAILED_STARTS: u32 = 5;
@@ -91,12 +93,14 @@ impl Recipe {
         logs: PathBuf,
     ) -> anyhow::Result<Self> {
         let beside = || Some(std::env::current_exe().ok()?.parent()?.join("exportpool-consumer"));
+        let given = binary.is_some();
         let binary = binary.or_else(beside).unwrap_or_default();
         if !binary.is_file() {
             let binary = binary.display();
-            bail!(
+            let none = anyhow!(
                 "there is no consumer at {binary}: build it with `cargo build -p exportpool-consumer`, or give --consumer PATH"
             );
+            return Err(if given { usage(none).into() } else { none });
         }
         fs::create_dir_all(&logs)
             .with_context(|| format!("the folder {} for logs cannot be made", logs.display()))?;

@@ -28,6 +28,7 @@ use crate::{
     load::{self, Accepted},
     monitor::sample::QueueReading,
     stop,
+    usage::usage,
 };
 
 /// How often the controller takes a turn.
@@ -51,7 +52,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 async fn play(args: &Args, stage: &Stage) -> anyhow::Result<ExitCode> {
     let options = args.load(stage.source.clone());
-    options.check()?;
+    options.check().map_err(usage)?;
     let variables = variables(args, stage);
     let slots = slots(&variables)?;
     let mut fleet = Fleet::new(Recipe::new(args.consumer.clone(), variables, args.logs.clone())?);
@@ -77,6 +78,7 @@ async fn play(args: &Args, stage: &Stage) -> anyhow::Result<ExitCode> {
         peak,
         finally,
         reports: reports.values().collect(),
+        shared: stage.is_shared(),
     };
     let summary = Summary::new(&course, &findings);
     tell(args.json, &summary, &findings.problems, &logs.display().to_string())?;
@@ -176,7 +178,7 @@ fn slots(variables: &[(&'static str, String)]) -> anyhow::Result<u32> {
         let ours = variables.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone());
         ours.or_else(|| std::env::var(wanted).ok())
     };
-    let config = Config::from_variables(&read).context("the consumers' environment")?;
+    let config = Config::from_variables(&read).context("the consumers' environment").map_err(usage)?;
     Ok(u32::try_from(config.pool.slots())?)
 }
 

@@ -6,6 +6,7 @@ use crate::{
     aws::{self, StandIn, make_resources},
     source::{self, Source},
     target::Target,
+    usage::usage,
 };
 
 /// AWS and a file server, for as long as this lives.
@@ -40,10 +41,15 @@ impl Stage {
     }
 
     async fn beside(url: &str) -> anyhow::Result<Self> {
-        let target = Target::emulator(url)?;
+        let target = Target::emulator(url).map_err(usage)?;
         make_resources(&target).await?;
         let source = Source::start(Ipv4Addr::LOCALHOST.into(), 0).await?;
         Ok(Self { target, source: source.base_url.clone(), stand_in: None, _source: Some(source) })
+    }
+
+    /// AWS ran before: others may have consumers there.
+    pub(super) const fn is_shared(&self) -> bool {
+        self.stand_in.is_none()
     }
 
     /// Takes it down.

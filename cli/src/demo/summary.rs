@@ -10,6 +10,10 @@ use super::{fleet::Kills, verify::Findings};
 /// A consumer that is killed before this has hardly asked for anything.
 const AT_BIRTH_MILLIS: u64 = 20;
 
+/// What is told beside an AWS that was there before.
+const OWN_ONLY: &str = "  redelivered, handed over, replicas and loop delay are of this demo's consumers alone; the rest is of bucket and \
+    table\n";
+
 /// How a run went.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,6 +50,9 @@ pub(super) struct Summary {
     pub(super) latency_ms: Latency,
     /// Of the main loop, each the worst of all consumers.
     pub(super) loop_delay_ms: LoopDelay,
+    /// The AWS was there before: what consumers of others did is in the table and the bucket, and so in what is stored
+    /// and failed; it is not in what consumers reported.
+    pub(super) own_consumers_only: bool,
 }
 
 /// From a queue to settled.
@@ -81,6 +88,8 @@ pub(super) struct Course<'a> {
     pub(super) peak: usize,
     pub(super) finally: usize,
     pub(super) reports: Vec<&'a PodReport>,
+    /// Others may have consumers on the same queues.
+    pub(super) shared: bool,
 }
 
 impl Summary {
@@ -121,6 +130,7 @@ impl Summary {
                 p99: quantile(&findings.latencies, 0.99),
             },
             loop_delay_ms: loop_delay(&course.reports),
+            own_consumers_only: course.shared,
         }
     }
 
@@ -162,6 +172,9 @@ impl Summary {
                 delay.p50, delay.p99, delay.p999, delay.max
             ),
         );
+        if self.own_consumers_only {
+            text.push_str(OWN_ONLY);
+        }
         let _ = write!(text, "  {verdict}");
         text
     }
@@ -220,6 +233,7 @@ mod tests {
             peak: 1,
             finally: 0,
             reports: vec![],
+            shared: false,
         };
         let with = |lost, doubled| Summary::new(&course, &Findings { lost, doubled, ..Findings::default() });
         assert!(with(0, 0).holds() && !with(1, 0).holds() && !with(0, 1).holds());
@@ -236,6 +250,24 @@ mod tests {
     }
 
     #[test]
+    fn what_only_this_demos_consumers_can_say_is_told_as_such_beside_others() {
+        let text = |shared| {
+            let course = Course {
+                messages: 1,
+                began_at: 0,
+                kills: Kills::default(),
+                peak: 1,
+                finally: 0,
+                reports: vec![],
+                shared,
+            };
+            Summary::new(&course, &Findings::default()).text()
+        };
+        assert!(text(true).contains("of this demo's consumers alone"));
+        assert!(!text(false).contains("this demo's consumers"));
+    }
+
+    #[test]
     fn the_document_has_the_published_names() {
         let course = Course {
             messages: 1,
@@ -244,6 +276,7 @@ mod tests {
             peak: 1,
             finally: 0,
             reports: vec![],
+            shared: false,
         };
         let document = serde_json::to_value(Summary::new(&course, &Findings::default())).unwrap();
         for name in [
@@ -269,6 +302,7 @@ mod tests {
             "throughputPerSecond",
             "latencyMs",
             "loopDelayMs",
+            "ownConsumersOnly",
         ] {
             assert!(!document[name].is_null(), "{name}");
         }

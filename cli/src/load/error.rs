@@ -6,13 +6,16 @@ use aws_sdk_sqs::{
 };
 use serde::Serialize;
 
+use crate::program::program;
+
 /// Why nothing more can be sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotSent {
     /// No answer.
     #[error(
         "no answer from the queue {queue_url}: {detail}. Is the address right? For a stand-in, start it with \
-         `exportctl aws`"
+         `{program} aws`",
+        program = program()
     )]
     Unreachable {
         /// The queue.
@@ -23,7 +26,8 @@ pub(crate) enum NotSent {
     /// SQS answers, and has no such queue.
     #[error(
         "there is no queue {queue_url}: SQS_EXPORT_JOBS_URL or --emulator names it; create it, or run \
-         `exportctl aws`, which has one"
+         `{program} aws`, which has one",
+        program = program()
     )]
     QueueMissing {
         /// The queue.

@@ -32,7 +32,7 @@ pub(crate) use pace::Pace;
 pub(crate) use plan::{Options, plan};
 pub(crate) use send::{Accepted, Stopped, send};
 
-use crate::{stop, target::Target};
+use crate::{stop, target::Target, usage::usage};
 use tell::Progress;
 
 /// What a shell says of a program that Ctrl-C ended.
@@ -43,10 +43,10 @@ const INTERRUPTED: u8 = 130;
 /// # Errors
 /// What is missing or wrong, and the remedy.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let target = Target::find(args.emulator.as_deref())?;
-    let pace = args.pace()?;
-    let options = args.options(&target, &mut fastrand::Rng::new())?;
-    options.check()?;
+    let target = Target::find(args.emulator.as_deref()).map_err(usage)?;
+    let pace = args.pace().map_err(usage)?;
+    let options = args.options(&target, &mut fastrand::Rng::new()).map_err(usage)?;
+    options.check().map_err(usage)?;
     tell::note(&tell::opening(&options, &target.export_jobs));
     let client = client(&target).await;
     let Some(accepted) = send_or_abandon(&client, &target.export_jobs, &options, pace).await else {

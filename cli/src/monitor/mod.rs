@@ -27,7 +27,7 @@ use self::{
     sample::{Address, DEFAULT_CONSUMER, NotAConsumer, Sampler, Unreadable},
     view::{Thresholds, View},
 };
-use crate::target::Target;
+use crate::{target::Target, usage::usage};
 
 /// Shorter intervals show nothing new: SQS approximates its counts.
 const SHORTEST: Duration = Duration::from_millis(200);
@@ -107,9 +107,9 @@ impl Plan {
 /// # Errors
 /// [`Refused`], a missing variable, or a terminal that cannot be used.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let addresses = addresses(&args.consumers)?;
-    let thresholds = thresholds(args.warn, args.critical)?;
-    let target = Target::find(args.emulator.as_deref())?;
+    let addresses = addresses(&args.consumers).map_err(usage)?;
+    let thresholds = thresholds(args.warn, args.critical).map_err(usage)?;
+    let target = Target::find(args.emulator.as_deref()).map_err(usage)?;
     let mut sampler = Sampler::new(&target, addresses).await?;
     let plan = Plan { interval: args.interval, thresholds, place: place(&target), colour: screen::colour() };
     let form = if args.json { Form::Json } else { Form::Table };

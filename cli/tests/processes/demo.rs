@@ -82,7 +82,7 @@ fn consumers_that_are_killed_lose_and_double_nothing() {
 fn a_missing_consumer_is_told_with_how_to_build_it() {
     let output = demo(&["--consumer", "/nonexistent/consumer"], &[]);
     let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{told}");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{told}");
     for words in ["/nonexistent/consumer", "cargo build -p exportpool-consumer", "--consumer"] {
         assert!(told.contains(words), "{words:?} is not in {told}");
     }
@@ -95,6 +95,8 @@ fn what_a_demo_does_not_know_is_a_mistake() {
         (&["--messages", "0"], "1..=100000"),
         (&["--chaos", "flood"], "kill"),
         (&["--failure-rate", "2"], "0 to 1"),
+        (&["--failure-rate", "0.7", "--flaky-rate", "0.7"], "at most 1"),
+        (&["--emulator", "localhost:4566"], "http://127.0.0.1:4566"),
     ] {
         let output = demo(arguments, &[]);
         let told = String::from_utf8(output.stderr).unwrap();
@@ -107,6 +109,6 @@ fn what_a_demo_does_not_know_is_a_mistake() {
 fn a_wrong_setting_of_the_consumers_is_told_before_any_is_started() {
     let output = demo(&["--messages", "5"], &[("WORKER_POOL_SIZE", "many")]);
     let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(told.contains("WORKER_POOL_SIZE=\"many\"") && told.contains("from 1 to 256"), "{told}");
 }

@@ -1,6 +1,8 @@
 //! The JSON document of a sample. Its schema is stable: fields are added, never renamed, and none is ever left out;
 //! what is not known is null.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
 use serde::Serialize;
 
@@ -83,7 +85,7 @@ struct Unknown {
     /// A stable word.
     reason: &'static str,
     message: String,
-    remedy: &'static str,
+    remedy: Cow<'static, str>,
 }
 
 /// The document of `view`, sampled at `at`.

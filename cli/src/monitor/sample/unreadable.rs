@@ -1,6 +1,8 @@
 //! Why a measurement is missing. Unknown is a value: it is shown in words, never as a number.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
+
+use crate::program::program;
 
 /// Why a queue or a consumer could not be read. The words are stable: they change with the cause alone, not with
 /// the attempt.
@@ -94,10 +96,14 @@ impl Unreadable {
     }
 
     /// What to set or start.
-    pub(crate) fn remedy(&self) -> &'static str {
-        match self {
+    pub(crate) fn remedy(&self) -> Cow<'static, str> {
+        let remedy = match self {
             Self::Unreachable { .. } | Self::TimedOut { .. } => {
-                "start a stand-in with `exportctl aws`, or set AWS_ENDPOINT (or --emulator) to where SQS is"
+                let program = program();
+                return format!(
+                    "start a stand-in with `{program} aws`, or set AWS_ENDPOINT (or --emulator) to where SQS is"
+                )
+                .into();
             }
             Self::NoSuchQueue { .. } => {
                 "create the queue, or set its variable (SQS_…_URL) to one that exists"
@@ -114,7 +120,8 @@ impl Unreadable {
             Self::NotFoundYet { .. } => "make that queue readable, or set SQS_…_DLQ_URL",
             Self::NoConsumer { .. } => "start the consumer, or pass --consumer URL for one that runs",
             Self::NotAReport { .. } => "pass --consumer URL of an exportpool consumer of this version",
-        }
+        };
+        remedy.into()
     }
 }
 
