@@ -55,7 +55,7 @@ fn run_as_configured() -> ExitCode {
         Ok(config) => config,
         Err(error) => return refuse(&error, EXIT_CONFIG),
     };
-    observe::log::start(config.log_format);
+    observe::log::start(config.log_format, &config.log_filter);
     match start(&config) {
         Ok(code) => code,
         Err(error) => {

@@ -9,6 +9,7 @@ use exportpool_contract::record::{PK, SK};
 
 use crate::{
     consumer::{Consumer, Environment, refused},
+    process::consumer_binary,
     stand_in::{Queue, StandIn},
     wait::until,
 };
@@ -68,6 +69,9 @@ fn a_wrong_value_stops_the_start_with_one_line() {
     refuses("SQS_DOWNLOAD_TASKS_URL", "download-tasks", &["the URL of a queue"]);
     refuses("AWS_ENDPOINT", "localhost:4566", &["http://127.0.0.1:4566"]);
     refuses("EXPORT_ALLOWED_NETWORKS", "everything", &["CIDR"]);
+    refuses("AWS_REGION", "Frankfurt", &["a region such as"]);
+    refuses("S3_BUCKET", "s3://exports", &["3 to 63 lower-case letters"]);
+    refuses("RUST_LOG", "exportpool_consumer=loud", &["such as info or warn"]);
     refuses("PORT", "65536", &["from 0 to 65535"]);
     refuses("MEMORY_BUDGET_MIB", "1", &["at least 20 MiB", "WORKER_POOL_SIZE"]);
 }
@@ -86,11 +90,25 @@ fn a_queue_of_another_region_or_two_queues_that_are_one_stop_the_start() {
 #[test]
 fn a_value_that_is_no_text_stops_the_start() {
     use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _, process::Command};
-    let mut command = Command::new(crate::process::consumer_binary());
+    let mut command = Command::new(consumer_binary());
     command.env_clear().envs(somewhere()).env("S3_BUCKET", OsStr::from_bytes(b"\xff\xfe"));
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(78));
     assert!(String::from_utf8(output.stderr).unwrap().contains("S3_BUCKET"));
+}
+
+#[tokio::test]
+async fn logs_for_people_that_no_terminal_shows_have_no_colours() {
+    let mut environment = somewhere();
+    environment.insert("LOG_FORMAT".into(), "human".into());
+    let mut consumer = Consumer::spawn(&consumer_binary(), &environment);
+    until("a consumer to start", async || {
+        consumer.said().contains("exportpool-consumer starts").then_some(())
+    })
+    .await;
+    assert_eq!(consumer.stop().await, Some(0));
+    let said = consumer.said();
+    assert!(said.contains("INFO") && !said.contains('\u{1b}'), "{said}");
 }
 
 #[test]

@@ -4,7 +4,12 @@
 pub mod arguments;
 mod variables;
 
-use std::{env, path::PathBuf, time::Duration};
+use std::{
+    env,
+    io::{self, IsTerminal as _},
+    path::PathBuf,
+    time::Duration,
+};
 
 use exportpool_contract::environment as name;
 use ipnet::IpNet;
@@ -60,6 +65,8 @@ pub struct Config {
     pub credentials_dir: Option<PathBuf>,
     /// How logs are written.
     pub log_format: LogFormat,
+    /// What is logged, as `tracing-subscriber` reads it.
+    pub log_filter: String,
     /// Records expire after this.
     pub record_ttl: Option<Duration>,
     /// Port of the HTTP server; 0 takes any free one.
@@ -103,8 +110,11 @@ pub struct PerHost {
 pub enum LogFormat {
     /// One JSON object a line.
     Json,
-    /// For a terminal.
-    Human,
+    /// For people.
+    Human {
+        /// With the colours of a terminal.
+        colour: bool,
+    },
 }
 
 /// A variable that is missing or wrong.
@@ -154,7 +164,7 @@ impl Config {
             download_tasks: vars.queue_url(name::SQS_DOWNLOAD_TASKS_URL)?,
             export_jobs_dlq: vars.optional_queue_url(name::SQS_EXPORT_JOBS_DLQ_URL)?,
             download_tasks_dlq: vars.optional_queue_url(name::SQS_DOWNLOAD_TASKS_DLQ_URL)?,
-            bucket: vars.text(name::S3_BUCKET, "the name of a bucket")?,
+            bucket: vars.bucket()?,
             prefix: vars.prefix()?,
             table: vars.text(name::DYNAMODB_TABLE, "the name of a table")?,
             pool,
@@ -167,7 +177,8 @@ impl Config {
             per_host: vars.per_host()?,
             allowed_networks: vars.networks()?,
             credentials_dir: vars.credentials_dir()?,
-            log_format: vars.log_format()?,
+            log_format: vars.log_format(io::stdout().is_terminal())?,
+            log_filter: vars.log_filter()?,
             record_ttl: vars.record_ttl()?,
             port: vars.number(name::PORT, 0..=u16::MAX, 3000)?,
             pod_uid: vars.optional(name::POD_UID),
@@ -231,6 +242,16 @@ mod tests {
             (name::EXPORT_ALLOWED_NETWORKS, "10.0.0.0/99", "CIDR"),
             (name::EXPORT_API_CREDENTIALS_DIR, "/no/such/folder", "a folder"),
             (name::LOG_FORMAT, "xml", "json or human"),
+            ("RUST_LOG", "info,exportpool_consumer=loud", "exportpool_consumer=debug"),
+            (name::AWS_REGION, "EU-WEST-1", "lower-case"),
+            (name::AWS_REGION, "eu_west_1", "such as eu-west-1"),
+            (name::AWS_REGION, "somewhere", "such as eu-west-1"),
+            (name::S3_BUCKET, "s3://exports", "3 to 63"),
+            (name::S3_BUCKET, "Exports", "lower-case"),
+            (name::S3_BUCKET, "ex", "3 to 63"),
+            (name::S3_BUCKET, "exports-", "both ends"),
+            (name::S3_BUCKET, "my..exports", "no two dots"),
+            (name::S3_BUCKET, "192.168.5.4", "no IP address"),
             (name::RECORD_TTL_DAYS, "28", "from 29"),
             (name::MEMORY_BUDGET_MIB, "19", "at least 20 MiB for 4 slots"),
         ] {
@@ -239,6 +260,40 @@ mod tests {
             assert!(error.starts_with(&wanted) && error.contains(allowed), "{error}");
             assert!(!error.contains('\n'), "one line: {error}");
         }
+    }
+
+    #[test]
+    fn what_stands_in_for_aws_has_regions_of_its_own() {
+        for elsewhere in [name::AWS_ENDPOINT, "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"] {
+            let at = |region| with(&[(elsewhere, "http://127.0.0.1:9000"), (name::AWS_REGION, region)]);
+            assert_eq!(at("garage").unwrap().access.region, "garage");
+            assert!(at("gar age").is_err());
+        }
+    }
+
+    #[test]
+    fn buckets_have_the_names_that_s3_gives() {
+        let access_point = "arn:aws:s3:eu-west-1:123456789012:accesspoint/exports";
+        for bucket in ["exports", "2026.exports-eu", "abc", &"x".repeat(63), access_point] {
+            assert_eq!(with(&[(name::S3_BUCKET, bucket)]).unwrap().bucket, bucket);
+        }
+        assert!(with(&[(name::S3_BUCKET, &"x".repeat(64))]).is_err());
+    }
+
+    #[test]
+    fn logs_have_colours_on_a_terminal_alone_and_where_they_are_wanted() {
+        let format = |terminal, changes: &[(&'static str, &str)]| {
+            let read = |name: &str| {
+                changes.iter().find(|(other, _)| *other == name).map(|(_, value)| (*value).to_owned())
+            };
+            Variables(&read).log_format(terminal).unwrap()
+        };
+        let human = (name::LOG_FORMAT, "human");
+        assert_eq!(format(true, &[]), LogFormat::Human { colour: true });
+        assert_eq!(format(true, &[("NO_COLOR", "1")]), LogFormat::Human { colour: false });
+        assert_eq!(format(false, &[human]), LogFormat::Human { colour: false });
+        assert_eq!(format(false, &[]), LogFormat::Json);
+        assert_eq!(format(true, &[(name::LOG_FORMAT, "json")]), LogFormat::Json);
     }
 
     #[test]

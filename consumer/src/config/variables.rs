@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::IsTerminal,
+    net::Ipv4Addr,
     ops::RangeInclusive,
     path::{Path, PathBuf},
     str::FromStr,
@@ -15,10 +15,17 @@ use ipnet::IpNet;
 use super::{ConfigError, LogFormat, PerHost, Pool};
 use crate::{
     aws::connect::{Access, AccessKey},
+    observe::log,
     work::store::MIN_PART_BYTES,
 };
 
 const MIB: u64 = 1024 * 1024;
+/// Read under this name by whatever logs as we do.
+const RUST_LOG: &str = "RUST_LOG";
+const NO_COLOR: &str = "NO_COLOR";
+/// Read by the SDK itself.
+const SDK_ENDPOINTS: [&str; 4] =
+    ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_DYNAMODB"];
 
 pub(super) struct Variables<'a>(pub(super) &'a dyn Fn(&str) -> Option<String>);
 
@@ -66,8 +73,30 @@ impl Variables<'_> {
             (Some(_), None) => return Err(missing_half(name::AWS_SECRET_ACCESS_KEY)),
             (None, Some(_)) => return Err(missing_half(name::AWS_ACCESS_KEY_ID)),
         };
-        let region = self.text(name::AWS_REGION, "a region such as eu-west-1")?;
-        Ok(Access { region, endpoint: self.endpoint()?, key })
+        let endpoint = self.endpoint()?;
+        Ok(Access { region: self.region(endpoint.is_some())?, endpoint, key })
+    }
+
+    /// AWS's own regions have a form; what stands in for AWS has names of its own.
+    fn region(&self, has_endpoint: bool) -> Result<String, ConfigError> {
+        let value = self.text(name::AWS_REGION, "a region such as eu-west-1")?;
+        let elsewhere = has_endpoint || SDK_ENDPOINTS.iter().any(|name| self.optional(name).is_some());
+        if is_region(&value) || (elsewhere && is_label(&value)) {
+            return Ok(value);
+        }
+        let allowed = "a region such as eu-west-1, in lower-case letters, digits and hyphens".into();
+        Err(ConfigError::Invalid { name: name::AWS_REGION, value, allowed })
+    }
+
+    pub(super) fn bucket(&self) -> Result<String, ConfigError> {
+        let value = self.text(name::S3_BUCKET, "the name of a bucket")?;
+        if is_bucket(&value) {
+            return Ok(value);
+        }
+        let allowed = "the name of a bucket: 3 to 63 lower-case letters, digits, hyphens and dots, a letter or a digit \
+                       at both ends, no two dots in a row, and no IP address; or the ARN of an access point"
+            .into();
+        Err(ConfigError::Invalid { name: name::S3_BUCKET, value, allowed })
     }
 
     pub(super) fn endpoint(&self) -> Result<Option<String>, ConfigError> {
@@ -202,10 +231,12 @@ impl Variables<'_> {
         })
     }
 
-    pub(super) fn log_format(&self) -> Result<LogFormat, ConfigError> {
+    /// By default for whoever reads them; colours are for a terminal, without NO_COLOR (<https://no-color.org>).
+    pub(super) fn log_format(&self, terminal: bool) -> Result<LogFormat, ConfigError> {
+        let human = LogFormat::Human { colour: terminal && self.optional(NO_COLOR).is_none() };
         match self.optional(name::LOG_FORMAT).as_deref() {
-            Some("human") => Ok(LogFormat::Human),
-            None if std::io::stdout().is_terminal() => Ok(LogFormat::Human),
+            Some("human") => Ok(human),
+            None if terminal => Ok(human),
             Some("json") | None => Ok(LogFormat::Json),
             Some(value) => Err(ConfigError::Invalid {
                 name: name::LOG_FORMAT,
@@ -213,6 +244,17 @@ impl Variables<'_> {
                 allowed: "json or human".into(),
             }),
         }
+    }
+
+    pub(super) fn log_filter(&self) -> Result<String, ConfigError> {
+        let Some(value) = self.optional(RUST_LOG) else { return Ok(log::DEFAULT_FILTER.to_owned()) };
+        log::check_filter(&value).map(|()| value.clone()).map_err(|why| ConfigError::Invalid {
+            name: RUST_LOG,
+            allowed: format!(
+                "levels, by module if need be, such as info or warn,exportpool_consumer=debug ({why})"
+            ),
+            value,
+        })
     }
 
     pub(super) fn record_ttl(&self) -> Result<Option<Duration>, ConfigError> {
@@ -255,7 +297,28 @@ pub(crate) fn is_region(name: &str) -> bool {
     let number =
         parts.next_back().is_some_and(|last| !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()));
     let area = parts.next().is_some_and(|first| first.len() >= 2);
-    number && area && parts.next().is_some()
+    is_label(name) && number && area && parts.next().is_some()
+}
+
+/// Part of a host's name.
+fn is_label(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&name.len())
+        && name.bytes().all(allowed)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+}
+
+/// By the rules for names of buckets (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>);
+/// of an ARN, S3 itself says whether it is one.
+fn is_bucket(name: &str) -> bool {
+    let named = (3..=63).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'))
+        && !name.starts_with(['-', '.'])
+        && !name.ends_with(['-', '.'])
+        && !name.contains("..")
+        && name.parse::<Ipv4Addr>().is_err();
+    named || (name.starts_with("arn:") && name.contains(":accesspoint"))
 }
 
 fn is_http_url(value: &str) -> bool {

@@ -12,16 +12,25 @@ use crate::{
     spec::public_url,
 };
 
-/// Starts logging on standard output. `RUST_LOG` sets what is logged.
-pub fn start(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,aws_config=warn,aws_smithy_runtime=warn,hyper_util=warn"));
-    let logs = fmt().with_env_filter(filter).with_writer(io::stdout);
+/// What is logged unless `RUST_LOG` says something else.
+pub const DEFAULT_FILTER: &str = "info,aws_config=warn,aws_smithy_runtime=warn,hyper_util=warn";
+
+/// Whether a filter can be read as one.
+///
+/// # Errors
+/// What is wrong with it, in a line.
+pub fn check_filter(filter: &str) -> Result<(), String> {
+    EnvFilter::try_new(filter).map(drop).map_err(|error| error.to_string().replace('\n', " "))
+}
+
+/// Starts logging on standard output; the filter was checked.
+pub fn start(format: LogFormat, filter: &str) {
+    let logs = fmt().with_env_filter(EnvFilter::new(filter)).with_writer(io::stdout);
     match format {
         LogFormat::Json => {
             logs.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
         }
-        LogFormat::Human => logs.init(),
+        LogFormat::Human { colour } => logs.with_ansi(colour).init(),
     }
 }
 
