@@ -1,6 +1,8 @@
 //! A body becomes a job or a task, or a refusal that says what is wrong with it.
 
-use exportpool_contract::{Continuation, Destination, ExportApi, JobId, JobMessage, TaskMessage, TaskSpec};
+use exportpool_contract::{
+    Continuation, Destination, ExportApi, JobId, JobMessage, TaskMessage, TaskSpec, key::MAX_KEY_BYTES,
+};
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -85,6 +87,7 @@ fn task(body: &str) -> Result<TaskMessage, Refusal> {
 
 fn job(body: &str) -> Result<Job, Refusal> {
     let mut message: JobMessage = read(body)?;
+    check_prefix(message.destination.as_ref()).map_err(malformed)?;
     let continues = message.continues.take();
     let digest = digest(&[&json(&message)]);
     let files = match (message.tasks, message.export_api, continues) {
@@ -101,6 +104,18 @@ fn job(body: &str) -> Result<Job, Refusal> {
     let job = Job { id: message.job_id, files, destination: message.destination, digest };
     job.check_sendable().map_err(malformed)?;
     Ok(job)
+}
+
+/// Checks that a prefix leaves room for a key. Before anything is done for each task: its message carries the prefix.
+fn check_prefix(destination: Option<&Destination>) -> Result<(), String> {
+    let bytes = destination.and_then(|to| to.prefix.as_ref()).map_or(0, String::len);
+    if bytes < MAX_KEY_BYTES {
+        return Ok(());
+    }
+    Err(format!(
+        "the prefix of the job's destination has {bytes} bytes; an object's whole key has at most {MAX_KEY_BYTES}: \
+         shorten the prefix"
+    ))
 }
 
 impl Job {
@@ -154,8 +169,8 @@ impl Job {
             return Ok(());
         }
         Err(format!(
-            "the job has {bytes} bytes; at most {MAX_LISTING_BYTES} are allowed with `exportApi`: shorten the prefix \
-             of its destination"
+            "the job has {bytes} bytes; at most {MAX_LISTING_BYTES} are allowed with `exportApi`: shorten the name of \
+             its credentials"
         ))
     }
 }
@@ -216,12 +231,38 @@ mod tests {
     }
 
     #[test]
+    fn a_prefix_as_long_as_a_key_is_refused_before_any_task_is_looked_at() {
+        let with = |bytes: usize, url: usize| {
+            let (prefix, url) = ("p".repeat(bytes), "u".repeat(url));
+            let task = format!(r#"{{"taskId":"t","url":"http://h/{url}"}}"#);
+            format!(r#"{{"jobId":"j","tasks":[{task}],"destination":{{"prefix":"{prefix}"}}}}"#)
+        };
+        assert_eq!(tasks(&with(MAX_KEY_BYTES - 1, 1)), ["t"]);
+        let longest_url = 9_000;
+        for bytes in [MAX_KEY_BYTES, 600_000] {
+            let refusal = refusal(&with(bytes, longest_url));
+            assert_eq!(refusal.reason, Reason::Malformed);
+            for words in [&format!("has {bytes} bytes"), "at most 1024", "shorten the prefix"] {
+                assert!(refusal.detail.contains(words), "{}", refusal.detail);
+            }
+        }
+    }
+
+    /// A job of pages with credentials of a name of so many bytes.
+    fn with_credentials(bytes: usize, more: &str) -> String {
+        let name = "c".repeat(bytes);
+        format!(r#"{{"jobId":"j","exportApi":{{"url":"http://h","credentials":"{name}"}}{more}}}"#)
+    }
+
+    #[test]
     fn a_job_of_pages_that_could_not_go_on_as_another_message_is_refused() {
-        let with = |more: &str| format!(r#"{{"jobId":"j","exportApi":{{"url":"http://h"}}{more}}}"#);
-        let prefix = |bytes: usize| with(&format!(r#","destination":{{"prefix":"{}"}}"#, "p".repeat(bytes)));
-        assert!(parse(QueueName::ExportJobs, &prefix(MAX_LISTING_BYTES - 200)).is_ok());
+        assert!(parse(QueueName::ExportJobs, &with_credentials(MAX_LISTING_BYTES - 200, "")).is_ok());
+        let with = |more: &str| with_credentials(1, more);
         for (body, detail) in [
-            (prefix(MAX_LISTING_BYTES), "with `exportApi`: shorten the prefix"),
+            (
+                with_credentials(MAX_LISTING_BYTES, ""),
+                "with `exportApi`: shorten the name of its credentials",
+            ),
             (with(r#","destination":{"prefix":"\uffff"}"#), "ffff"),
             (with(r#","continues":{"page":1,"url":"http://h/\ufffe"}"#), "fffe"),
             (with(&format!(r#","continues":{{"page":1,"url":"{}"}}"#, "u".repeat(9_000))), "of `continues`"),
@@ -233,16 +274,8 @@ mod tests {
 
     #[test]
     fn the_longest_continuation_of_a_job_that_is_taken_fits_into_a_message() {
-        let of = |prefix: usize| {
-            let prefix = "p".repeat(prefix);
-            parse(
-                QueueName::ExportJobs,
-                &format!(
-                    r#"{{"jobId":"j","exportApi":{{"url":"http://h"}},"destination":{{"prefix":"{prefix}"}}}}"#
-                ),
-            )
-        };
-        let bytes_at = |prefix, url: &str| match of(prefix) {
+        let of = |credentials| parse(QueueName::ExportJobs, &with_credentials(credentials, ""));
+        let bytes_at = |credentials, url: &str| match of(credentials) {
             Ok(Parsed::Job(job)) => {
                 json(&job.continuing(Continuation { page: u64::MAX, url: url.into() })).len()
             }

@@ -73,15 +73,18 @@ fn a_job_with_a_task_too_large_to_be_sent_on_is_refused_and_names_it() {
     world.assert_sound();
 }
 
+/// Nothing is made of its tasks: each would carry the prefix.
 #[test]
-fn a_prefix_that_makes_each_task_too_large_is_refused() {
+fn a_prefix_that_no_key_has_room_for_is_refused_for_the_job_as_a_whole() {
     let world = World::new();
-    let prefix = "p".repeat(MAX_MESSAGE_BYTES - 3_000);
-    let job =
-        json!({ "jobId": "j", "tasks": [letters::spec("j", "t")], "destination": { "prefix": prefix } });
+    let tasks: Vec<_> = (0..2_000).map(|n| letters::spec("j", &format!("t{n}"))).collect();
+    let prefix = "p".repeat(MAX_MESSAGE_BYTES / 2);
+    let job = json!({ "jobId": "j", "tasks": tasks, "destination": { "prefix": prefix } });
     world.put(QueueName::ExportJobs, job.to_string());
     ends_beside_another(&world);
-    assert_eq!(dead_letter(&world, QueueName::ExportJobs).1, "malformed");
+    let (_, reason, detail) = dead_letter(&world, QueueName::ExportJobs);
+    assert!(reason == "malformed" && detail.contains("shorten the prefix"), "{reason}: {detail}");
+    assert_eq!(world.job_state("j"), None, "nothing of it has begun");
     world.assert_sound();
 }
 
@@ -103,7 +106,7 @@ fn a_page_with_a_task_too_large_to_be_sent_on_is_refused_and_what_came_before_is
 fn a_job_whose_continuation_could_not_be_sent_is_refused() {
     let world = World::new();
     let mut job: Value = serde_json::from_str(&letters::job_of_pages("j")).unwrap();
-    job["destination"] = json!({ "prefix": "p".repeat(MAX_MESSAGE_BYTES - 20_000) });
+    job["exportApi"]["credentials"] = "c".repeat(MAX_MESSAGE_BYTES - 20_000).into();
     world.put(QueueName::ExportJobs, job.to_string());
     ends_beside_another(&world);
     let (_, reason, detail) = dead_letter(&world, QueueName::ExportJobs);
