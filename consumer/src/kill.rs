@@ -1,13 +1,16 @@
 //! Points at which a test ends, stops or hurts this process, to see what the others make of what it leaves behind.
 //!
 //! Each is one line at its place, `kill::at(Point::X)`, and nothing at all without the feature `kill-points`: a
-//! released consumer has none. With it, three variables of the environment name a point and its n-th passing:
+//! released consumer has none. With it, variables of the environment name a point and its n-th passing, or its n-th to
+//! m-th (`<point>:<n>-<m>`):
 //!
 //! | variable | what happens there |
 //! |---|---|
 //! | `EXPORTPOOL_KILL_AT=<point>:<n>` | SIGKILL, sent to itself |
 //! | `EXPORTPOOL_HOLD_AT=<point>:<n>` | SIGSTOP, sent to itself: it goes on at SIGCONT, where it was |
 //! | `EXPORTPOOL_PANIC_AT=<point>:<n>` | a panic |
+//! | `EXPORTPOOL_BLOCK_AT=<point>:<n>` | the thread blocks for ever, and its runtime with it |
+//! | `EXPORTPOOL_HANG_AT=<point>:<n>` | the await never ends; of points that are awaited, `kill::at_await(Point::X)` |
 //!
 //! `EXPORTPOOL_TRACE_POINTS=<file>` appends each passing's name to a file, one a line: how often a load passes a
 //! point, and that it did.
@@ -92,10 +95,23 @@ points! {
 #[inline(always)]
 pub(crate) const fn at(_: Point) {}
 
-/// Passes a point: dies, stops or panics there when the environment says so.
+/// Passes a point: dies, stops, blocks or panics there when the environment says so.
 #[cfg(feature = "kill-points")]
 pub(crate) fn at(point: Point) {
     armed::pass(point);
+}
+
+/// Passes a point that is awaited: in a released consumer, nothing.
+#[cfg(not(feature = "kill-points"))]
+#[inline(always)]
+pub(crate) fn at_await(_: Point) -> std::future::Ready<()> {
+    std::future::ready(())
+}
+
+/// Passes a point that is awaited: as [`at`], and hangs there when the environment says so.
+#[cfg(feature = "kill-points")]
+pub(crate) async fn at_await(point: Point) {
+    armed::pass_await(point).await;
 }
 
 /// Passes a point once for each of several things that are there at once.
@@ -108,25 +124,39 @@ mod armed {
     use std::{
         env,
         fs::{File, OpenOptions},
+        future,
         io::Write as _,
+        ops::RangeInclusive,
         process,
         sync::{
             LazyLock,
             atomic::{AtomicU64, Ordering},
         },
+        thread,
     };
 
     use nix::sys::signal::{Signal, raise};
 
     use super::Point;
 
-    /// A point and which of its passings counts, from 1.
-    type When = (Point, u64);
+    /// A point and which of its passings count, from 1.
+    struct When {
+        point: Point,
+        passings: RangeInclusive<u64>,
+    }
+
+    impl When {
+        fn is(when: Option<&Self>, passed: Point, nth: u64) -> bool {
+            when.is_some_and(|when| when.point == passed && when.passings.contains(&nth))
+        }
+    }
 
     struct Arms {
         kill: Option<When>,
         hold: Option<When>,
         panic: Option<When>,
+        block: Option<When>,
+        hang: Option<When>,
         trace: Option<File>,
         passed: Vec<AtomicU64>,
     }
@@ -135,6 +165,8 @@ mod armed {
         kill: when("EXPORTPOOL_KILL_AT"),
         hold: when("EXPORTPOOL_HOLD_AT"),
         panic: when("EXPORTPOOL_PANIC_AT"),
+        block: when("EXPORTPOOL_BLOCK_AT"),
+        hang: when("EXPORTPOOL_HANG_AT"),
         trace: env::var_os("EXPORTPOOL_TRACE_POINTS").map(|path| {
             OpenOptions::new().append(true).create(true).open(&path).unwrap_or_else(|error| {
                 refuse(&format!("EXPORTPOOL_TRACE_POINTS={path:?} cannot be written: {error}"))
@@ -149,11 +181,13 @@ mod armed {
         let read = || {
             let (name, nth) = value.split_once(':')?;
             let point = *Point::ALL.iter().find(|point| point.as_str() == name)?;
-            Some((point, nth.parse().ok().filter(|nth| *nth > 0)?))
+            let (first, last) = nth.split_once('-').unwrap_or((nth, nth));
+            let passings: RangeInclusive<u64> = first.parse().ok()?..=last.parse().ok()?;
+            (*passings.start() > 0 && !passings.is_empty()).then_some(When { point, passings })
         };
         let names = || Point::ALL.iter().map(|point| point.as_str()).collect::<Vec<_>>().join(", ");
         Some(read().unwrap_or_else(|| {
-            refuse(&format!("{variable}={value:?} is not <point>:<n> with a point of {}", names()))
+            refuse(&format!("{variable}={value:?} is not <point>:<n>[-<m>] with a point of {}", names()))
         }))
     }
 
@@ -163,7 +197,8 @@ mod armed {
         process::exit(crate::config::EXIT_CONFIG.into());
     }
 
-    pub(super) fn pass(point: Point) {
+    /// Passes a point; answers which passing this was.
+    pub(super) fn pass(point: Point) -> u64 {
         let arms = &*ARMS;
         let place = Point::ALL.iter().position(|other| *other == point).unwrap_or_default();
         let nth = arms.passed[place].fetch_add(1, Ordering::SeqCst) + 1;
@@ -171,14 +206,25 @@ mod armed {
             // One write of a few bytes, appended: lines of several threads do not mix.
             let _ = trace.write_all(format!("{}\n", point.as_str()).as_bytes());
         }
-        let now = Some((point, nth));
-        if arms.kill == now {
+        let is_now = |when: &Option<When>| When::is(when.as_ref(), point, nth);
+        if is_now(&arms.kill) {
             let _ = raise(Signal::SIGKILL);
         }
-        if arms.hold == now {
+        if is_now(&arms.hold) {
             let _ = raise(Signal::SIGSTOP);
         }
-        assert!(arms.panic != now, "EXPORTPOOL_PANIC_AT={}:{nth}", point.as_str());
+        while is_now(&arms.block) {
+            thread::park();
+        }
+        assert!(!is_now(&arms.panic), "EXPORTPOOL_PANIC_AT={}:{nth}", point.as_str());
+        nth
+    }
+
+    pub(super) async fn pass_await(point: Point) {
+        let nth = pass(point);
+        if When::is(ARMS.hang.as_ref(), point, nth) {
+            future::pending::<()>().await;
+        }
     }
 }
 

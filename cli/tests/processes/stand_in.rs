@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     io::{BufRead as _, BufReader},
     process::{ChildStdout, Command, Stdio},
+    time::Duration,
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -16,7 +17,7 @@ use tempfile::TempDir;
 use crate::{
     consumer::Environment,
     process::{EXPORTCTL, Process},
-    wait::until,
+    wait::{DEADLINE, within},
 };
 
 pub(crate) const BUCKET: &str = "exports";
@@ -174,8 +175,13 @@ impl StandIn {
     /// Waits until no message is left on either queue. Jobs send tasks before they are deleted, and never the other
     /// way: the jobs' queue is looked at first.
     pub(crate) async fn drained(&self) {
+        self.drained_within(DEADLINE).await;
+    }
+
+    /// As [`StandIn::drained`], of messages that stay away for long.
+    pub(crate) async fn drained_within(&self, patience: Duration) {
         let empty = async |queue| self.depth(queue).await == [0, 0, 0];
-        until("the queues to be drained", async || {
+        within(patience, "the queues to be drained", async || {
             (empty(Queue::ExportJobs).await && empty(Queue::DownloadTasks).await).then_some(())
         })
         .await;

@@ -135,7 +135,7 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
         let detail = format!(
             "SQS refuses a message of the job ({why}): have MaximumMessageSize of both queues at {MAX_MESSAGE_BYTES}"
         );
-        self.bury(QueueName::ExportJobs, listing.message, &Refusal { reason, detail }).await?;
+        self.send_dead_letter(QueueName::ExportJobs, listing.message, &Refusal { reason, detail }).await?;
         Ok(Rest::GivenUp)
     }
 

@@ -120,13 +120,13 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
                 tracing::warn!(queue = queue.as_str(), %fault, "a message is not admitted: it comes again");
                 self.tell(Event::AdmitFailed { lease, fault });
             }
-            Err(SendFault::Refused(why)) => self.unburied(lease, queue, receive_count, &why),
+            Err(SendFault::Refused(why)) => self.dead_letter_refused(lease, queue, receive_count, &why),
         }
     }
 
     /// Not even a dead letter can be sent. The message comes again ever later, and its queue's `maxReceiveCount` ends
     /// that.
-    fn unburied(&self, lease: LeaseId, queue: QueueName, receive_count: u32, why: &str) {
+    fn dead_letter_refused(&self, lease: LeaseId, queue: QueueName, receive_count: u32, why: &str) {
         let delay = retry_delay(receive_count, None, fastrand::f64());
         tracing::error!(
             queue = queue.as_str(),
@@ -191,13 +191,18 @@ impl<L: Ledger + 'static, F: Source + 'static> Admitter<L, F> {
         message: &Received,
         refusal: &Refusal,
     ) -> Result<(), SendFault> {
-        self.bury(queue, message, refusal).await?;
+        self.send_dead_letter(queue, message, refusal).await?;
         kill::at(Point::MessageRefused);
         self.tell(Event::Refused { lease });
         Ok(())
     }
 
-    async fn bury(&self, queue: QueueName, message: &Received, refusal: &Refusal) -> Result<(), SendFault> {
+    async fn send_dead_letter(
+        &self,
+        queue: QueueName,
+        message: &Received,
+        refusal: &Refusal,
+    ) -> Result<(), SendFault> {
         let Refusal { reason, detail } = refusal;
         tracing::warn!(queue = queue.as_str(), reason = reason.as_str(), detail, "message refused");
         let letter = dead_letter::of_message(message, *reason, detail);

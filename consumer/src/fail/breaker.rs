@@ -5,12 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     event::Resource,
-    fail::{AwsFault, AwsResource},
+    fail::{AwsFault, AwsResource, look},
 };
 
-/// A resource that answers, and fails what is tried, is looked at after a pause: this long, doubling.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// While one message at a time tries, polls take turns of a second: after so many empty ones since the last fault,
 /// what failed has come again (at most 300 s later), and others have done it.
 const NOTHING_TO_TRY: u32 = 320;
@@ -60,10 +57,9 @@ impl Breaker {
         (!looked_at).then(|| self.pause())
     }
 
-    /// None before the first try.
+    /// A resource that answers, and fails what is tried, is looked at after a pause. None before the first try.
     fn pause(&self) -> Duration {
-        let doubled = self.failed.checked_sub(1).map(|n| FIRST_PAUSE.saturating_mul(1 << n.min(8)));
-        doubled.unwrap_or_default().min(LONGEST_PAUSE)
+        self.failed.checked_sub(1).map_or(Duration::ZERO, look::pause)
     }
 
     /// Why a resource that is looked at does not answer.

@@ -30,7 +30,7 @@ use crate::{
     work::{
         budget::Budget,
         pool::WorkerMain,
-        task::Bench,
+        task::TaskRunner,
         watchdog::{Watched, beat_every},
         worker::{self, on_this_thread},
     },
@@ -40,13 +40,13 @@ const LINK_BEAT_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) type Thread = thread::JoinHandle<()>;
 
-/// Tells main of the end of a thread, also of one that unwinds.
-struct TellsItsEnd {
+/// Tells main of the end of its thread, also of one that unwinds.
+struct ThreadExitGuard {
     thread: ThreadName,
     events: mpsc::UnboundedSender<Event>,
 }
 
-impl Drop for TellsItsEnd {
+impl Drop for ThreadExitGuard {
     fn drop(&mut self) {
         // Once main has ended, this is the end that is meant to be.
         let _ = self.events.send(Event::ThreadGone(self.thread));
@@ -59,17 +59,17 @@ fn spawn_lasting<F: Future<Output = ()>>(
     events: &mpsc::UnboundedSender<Event>,
     main: impl FnOnce() -> F + Send + 'static,
 ) -> anyhow::Result<Thread> {
-    spawn(thread.as_str(), Some(TellsItsEnd { thread, events: events.clone() }), main)
+    spawn(thread.as_str(), Some(ThreadExitGuard { thread, events: events.clone() }), main)
 }
 
 fn spawn<F: Future<Output = ()>>(
     name: &str,
-    tells_its_end: Option<TellsItsEnd>,
+    exit_guard: Option<ThreadExitGuard>,
     main: impl FnOnce() -> F + Send + 'static,
 ) -> anyhow::Result<Thread> {
     let of = name.to_owned();
     let run = move || {
-        let _last = tells_its_end;
+        let _exit_guard = exit_guard;
         if let Err(error) = on_this_thread(async { main().await }) {
             tracing::error!(thread = of, %error, "a runtime cannot be made");
         }
@@ -179,6 +179,7 @@ pub(super) fn worker_main<P: Ports>(
     let (board, instance, beat) =
         (board.clone(), Arc::<str>::from(instance), beat_every(settings.stuck_after));
     Arc::new(move |assignments, pulse| {
+        pulse.is_of_this_thread();
         let (ports, events, budget, rules) = (ports.clone(), events.clone(), budget.clone(), rules.clone());
         let (probes, instance) = (board.probes().register(ProbedLoop::Worker), Arc::clone(&instance));
         let credentials = credentials.clone();
@@ -188,8 +189,8 @@ pub(super) fn worker_main<P: Ports>(
             match ports.source() {
                 Ok(source) => {
                     let (store, ledger) = (Watched::new(ports.store(), pulse.clone()), ports.ledger());
-                    let bench = Bench { store, ledger, source, credentials, budget, rules, instance };
-                    worker::run(bench, pulse, assignments, events).await;
+                    let runner = TaskRunner { store, ledger, source, credentials, budget, rules, instance };
+                    worker::run(runner, pulse, assignments, events).await;
                 }
                 Err(error) => tracing::error!(%error, "a worker cannot make its HTTP client"),
             }

@@ -1,14 +1,14 @@
 //! One budget for the memory of all download buffers. A task reserves before it grows.
 //!
-//! Every slot has room for one part of the least size: nobody waits for that while threads are alive. What is above is
-//! shared. Nobody waits for somebody who waits: who waits for memory holds neither memory of the shared kind nor a
+//! Every slot has room for one part of the least size: nobody waits for that, as the slots of a thread that is given up
+//! get theirs anew. What is above is shared. Nobody waits for somebody who waits: who waits for memory holds neither memory of the shared kind nor a
 //! place at a host, and who grows takes what is free at that moment or goes on as it is.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{clock::waiting, store::MIN_PART_BYTES};
+use super::{clock::waiting, loans::Loan, store::MIN_PART_BYTES};
 use crate::fail::{Reason, TaskFault};
 
 const UNIT_BYTES: u64 = 1024;
@@ -26,7 +26,7 @@ pub struct Budget {
 #[derive(Debug)]
 pub struct Reserved {
     bytes: u64,
-    _own: OwnedSemaphorePermit,
+    _own: Loan,
     more: OwnedSemaphorePermit,
     budget: Budget,
 }
@@ -67,7 +67,7 @@ impl Budget {
     }
 
     fn reserved(&self, bytes: u64, own: OwnedSemaphorePermit, more: OwnedSemaphorePermit) -> Reserved {
-        Reserved { bytes, _own: own, more, budget: self.clone() }
+        Reserved { bytes, _own: Loan::here(own), more, budget: self.clone() }
     }
 
     fn never_free(&self, bytes: u64) -> TaskFault {

@@ -19,10 +19,10 @@ struct Waits {
     since: Cell<Option<Instant>>,
 }
 
-/// The clock goes on when this is dropped.
-struct Stopped(Rc<Waits>);
+/// The clock stands still until this is dropped.
+struct PausedClock(Rc<Waits>);
 
-impl Stopped {
+impl PausedClock {
     /// `None`: it stands already.
     fn new(waits: Rc<Waits>) -> Option<Self> {
         if waits.since.get().is_some() {
@@ -33,7 +33,7 @@ impl Stopped {
     }
 }
 
-impl Drop for Stopped {
+impl Drop for PausedClock {
     fn drop(&mut self) {
         let waited = self.0.since.take().map(|since| since.elapsed());
         self.0.over.set(self.0.over.get() + waited.unwrap_or_default());
@@ -73,7 +73,7 @@ async fn measure<T>(waits: &Waits, limit: Duration, work: impl Future<Output = T
 
 /// Waits for what others have. No limit around it counts that; one task waits for one thing at a time.
 pub(crate) async fn waiting<T>(wait: impl Future<Output = T>) -> T {
-    let _stopped = WAITS.try_with(Rc::clone).ok().and_then(Stopped::new);
+    let _paused = WAITS.try_with(Rc::clone).ok().and_then(PausedClock::new);
     wait.await
 }
 

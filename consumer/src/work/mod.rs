@@ -3,6 +3,7 @@
 pub mod budget;
 pub(crate) mod clock;
 pub mod fetch;
+pub(crate) mod loans;
 pub mod pool;
 pub mod store;
 pub mod task;

@@ -70,7 +70,7 @@ impl WorkerPool {
         let (events, its_pulse, alive) = (self.events.clone(), pulse.clone(), self.alive.clone());
         thread::Builder::new().name(format!("worker-{}", id.0)).spawn(move || {
             // Dropped also when the thread unwinds: main learns of every end.
-            let _last = TellsItsEnd { id, events, _alive: alive };
+            let _exit_guard = WorkerExitGuard { id, events, _alive: alive };
             main(assignments, its_pulse);
         })?;
         self.workers.insert(id, WorkerThread { assign, pulse });
@@ -127,13 +127,13 @@ impl WorkerPool {
     }
 }
 
-struct TellsItsEnd {
+struct WorkerExitGuard {
     id: WorkerId,
     events: mpsc::UnboundedSender<Event>,
     _alive: Sender<()>,
 }
 
-impl Drop for TellsItsEnd {
+impl Drop for WorkerExitGuard {
     fn drop(&mut self) {
         let _ = self.events.send(Event::WorkerGone { worker: self.id });
     }

@@ -14,7 +14,7 @@ use super::{
     budget::Budget,
     clock::within,
     fetch::{credentials::Credentials, page, request::request},
-    store::{Outcome, Shelf, Standing, sweep_done},
+    store::{Outcome, Standing, Uploader, sweep_done},
 };
 use crate::{
     event::WorkResult,
@@ -49,9 +49,9 @@ pub struct TaskRules {
     pub max_file_bytes: u64,
 }
 
-/// A worker's means.
+/// Runs tasks on a worker, with the worker's clients.
 #[derive(Debug)]
-pub struct Bench<S, L, F> {
+pub struct TaskRunner<S, L, F> {
     /// Where objects go.
     pub store: S,
     /// Where claims are.
@@ -76,39 +76,63 @@ struct Traces {
     open_upload: RefCell<Option<String>>,
 }
 
-impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
+/// How a run of a task ended.
+#[derive(Debug)]
+enum Ended<T> {
+    /// By itself.
+    Through(T),
+    /// It worked for longer than it may.
+    Overdue,
+    /// It was told to stop, or waited for too long for what others have.
+    Stopped,
+}
+
+impl<S: ObjectStore, L: Ledger, F: Source> TaskRunner<S, L, F> {
     /// Works on a task until its object stands in the bucket, it fails, its time is over, or it is cancelled. An
     /// upload is never left open knowingly.
-    pub async fn work(&self, task: &Task, cancel: &CancellationToken) -> WorkResult {
+    pub async fn run(&self, task: &Task, cancel: &CancellationToken) -> WorkResult {
         let traces = Traces::default();
         let begun = Instant::now();
-        let outcome = tokio::select! {
+        let ended = tokio::select! {
             biased;
-            () = cancel.cancelled() => None,
-            outcome = self.in_time(self.export(task, &traces)) => outcome,
+            () = cancel.cancelled() => Ended::Stopped,
+            ended = self.in_time(self.export(task, &traces)) => ended,
         };
-        let left_open = self.abort(&traces).await.err();
-        let claimed = traces.claimed.into_inner();
-        let result = match (outcome, claimed.clone()) {
-            (None, claimed) => WorkResult::Cancelled { claimed },
-            (Some(Some(Ok(Some(object)))), Some(claimed)) => {
-                WorkResult::Stored { claimed, object, service: begun.elapsed() }
-            }
-            (Some(Some(Ok(_))), _) => WorkResult::AlreadyDone,
-            (Some(Some(Err(fault))), claimed) => WorkResult::Faulted { claimed, fault },
-            (Some(None), claimed) => WorkResult::Faulted { claimed, fault: self.overdue() },
-        };
-        match left_open {
+        let overdue = matches!(ended, Ended::Overdue);
+        let claimed = traces.claimed.borrow().clone();
+        let result = self.result(ended, claimed.clone(), begun.elapsed());
+        let last = self.is_last(&result);
+        match self.close_uploads(task, &traces, overdue && last).await {
             // Nobody would claim the task after this to abort its upload.
-            Some(fault) if self.is_last(&result) => WorkResult::Faulted { claimed, fault: fault.into() },
+            Err(fault) if last => WorkResult::Faulted { claimed, fault },
             _ => result,
         }
     }
 
-    /// `None`: it waited for too long. `Some(None)`: it worked for too long.
-    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<Option<T>> {
+    fn result(
+        &self,
+        ended: Ended<Result<Option<Stored>, TaskFault>>,
+        claimed: Option<Claimed>,
+        service: Duration,
+    ) -> WorkResult {
+        match (ended, claimed) {
+            (Ended::Through(Ok(Some(object))), Some(claimed)) => {
+                WorkResult::Stored { claimed, object, service }
+            }
+            (Ended::Through(Ok(_)), _) => WorkResult::AlreadyDone,
+            (Ended::Through(Err(fault)), claimed) => WorkResult::Faulted { claimed, fault },
+            (Ended::Overdue, claimed) => WorkResult::Faulted { claimed, fault: self.overdue() },
+            (Ended::Stopped, claimed) => WorkResult::Cancelled { claimed },
+        }
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Ended<T> {
         let TaskRules { timeout, longest_wait, .. } = self.rules;
-        time::timeout(timeout + longest_wait, within(timeout, work)).await.ok()
+        match time::timeout(timeout + longest_wait, within(timeout, work)).await {
+            Ok(Some(through)) => Ended::Through(through),
+            Ok(None) => Ended::Overdue,
+            Err(_) => Ended::Stopped,
+        }
     }
 
     /// The task is not started again after this.
@@ -131,7 +155,7 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
     async fn export(&self, task: &Task, traces: &Traces) -> Result<Option<Stored>, TaskFault> {
         let Some(claimed) = self.claim(task).await? else { return self.tidy(task).await.map(|()| None) };
         *traces.claimed.borrow_mut() = Some(claimed.clone());
-        kill::at(Point::Claimed);
+        kill::at_await(Point::Claimed).await;
         let (place, request) = self.check(task, &claimed)?;
         *traces.place.borrow_mut() = Some(place.clone());
         self.store_from_source(task, place, &request, &claimed, traces).await.map(Some)
@@ -182,6 +206,17 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
             .map_err(|error| TaskFault::last(Reason::InvalidKey, error.to_string()))
     }
 
+    fn uploader<'a>(&'a self, task: &Task, traces: &'a Traces) -> Uploader<'a, S, L> {
+        Uploader {
+            store: &self.store,
+            ledger: &self.ledger,
+            budget: &self.budget,
+            max_bytes: self.rules.max_file_bytes,
+            overwrite: task.spec.overwrite,
+            open_upload: &traces.open_upload,
+        }
+    }
+
     async fn store_from_source(
         &self,
         task: &Task,
@@ -190,24 +225,17 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
         claimed: &Claimed,
         traces: &Traces,
     ) -> Result<Stored, TaskFault> {
-        let shelf = Shelf {
-            store: &self.store,
-            ledger: &self.ledger,
-            budget: &self.budget,
-            max_bytes: self.rules.max_file_bytes,
-            overwrite: task.spec.overwrite,
-            open_upload: &traces.open_upload,
-        };
+        let uploader = self.uploader(task, traces);
         // Also of a task that is to be given up: nobody claims it after this to abort its uploads.
         if let Some(upload) = &claimed.open_upload {
             self.store.abort_upload(&place.key, upload).await?;
         }
         if claimed.epoch > 1 {
-            shelf.sweep(&place, claimed.epoch).await?;
+            uploader.sweep(&place, claimed.epoch).await?;
         }
         // The first claim of a task leaves this to the condition of its write, unless it is to replace something.
         if claimed.epoch > 1 || task.spec.overwrite {
-            match shelf.standing(&place).await? {
+            match uploader.standing(&place).await? {
                 Standing::Ours(object) => return Ok(object),
                 Standing::Another { etag } if task.spec.overwrite => place.replaces = etag,
                 Standing::Another { .. } | Standing::Nothing => {}
@@ -219,12 +247,12 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
                 format!("started {} times, MAX_ATTEMPTS={}", claimed.attempts - 1, self.rules.max_attempts);
             return Err(TaskFault::last(Reason::AttemptsExhausted, detail));
         }
-        self.download(&shelf, (task, request), place, claimed.epoch).await
+        self.download(&uploader, (task, request), place, claimed.epoch).await
     }
 
     async fn download(
         &self,
-        shelf: &Shelf<'_, S, L>,
+        uploader: &Uploader<'_, S, L>,
         (task, request): (&Task, &Request),
         mut place: Place,
         epoch: u64,
@@ -233,10 +261,11 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
         for _ in 0..DOWNLOADS {
             let (head, body) = self.fetch(task, request).await?;
             place.content_type.clone_from(&head.content_type);
-            if let Outcome::Stored(object) = shelf.store(&place, epoch, (&head, body), &mut memory).await? {
+            if let Outcome::Stored(object) = uploader.store(&place, epoch, (&head, body), &mut memory).await?
+            {
                 return Ok(object);
             }
-            self.drop_upload(&place, shelf.open_upload).await?;
+            self.drop_upload(&place, uploader.open_upload).await?;
         }
         Err(TaskFault::retry(Reason::WriteConflict, format!("others write {} all the time", place.key)))
     }
@@ -265,17 +294,29 @@ impl<S: ObjectStore, L: Ledger, F: Source> Bench<S, L, F> {
         self.source.fetch(&request(&anew.url, &anew.headers)?).await
     }
 
-    async fn abort(&self, traces: &Traces) -> Result<(), AwsFault> {
-        let (Some(upload), Some(place)) = (traces.open_upload.take(), traces.place.take()) else {
+    /// Aborts the upload that is known to be open. After a last attempt whose time was over, also what only the bucket
+    /// knows: that attempt may have been cut off before it was told the id, and no claim comes that would ask.
+    async fn close_uploads(&self, task: &Task, traces: &Traces, unknown_too: bool) -> Result<(), TaskFault> {
+        let upload = traces.open_upload.take();
+        let (Some(place), Some(claimed)) = (traces.place.take(), traces.claimed.take()) else {
             return Ok(());
         };
-        let aborted = time::timeout(ABORT_TIMEOUT, self.store.abort_upload(&place.key, &upload)).await;
-        let aborted = aborted.unwrap_or_else(|_| Err(not_in_time(&place.key)));
-        if let Err(fault) = &aborted {
+        let close = async {
+            if let Some(upload) = upload {
+                self.store.abort_upload(&place.key, &upload).await?;
+            }
+            if unknown_too {
+                self.uploader(task, traces).sweep(&place, claimed.epoch).await?;
+            }
+            Ok(())
+        };
+        let closed = time::timeout(ABORT_TIMEOUT, close).await;
+        let closed = closed.unwrap_or_else(|_| Err(not_in_time(&place.key).into()));
+        if let Err(fault) = &closed {
             let key = place.key.as_str();
-            tracing::warn!(key, %fault, "an upload was not aborted: the next attempt aborts it");
+            tracing::warn!(key, %fault, "an upload may be open: the next attempt aborts it");
         }
-        aborted
+        closed
     }
 }
 

@@ -20,6 +20,7 @@ use crate::{
     event::WorkerId,
     fail::{AwsFault, AwsKind, AwsResource},
     ports::{Head, ObjectStore, Part, Place, StoreFault},
+    work::loans::Loans,
 };
 
 /// Looks in a row without a beat after which a runtime counts as stuck.
@@ -39,6 +40,7 @@ pub(crate) struct Pulse(Arc<Inner>);
 struct Inner {
     beats: AtomicU64,
     revoked: AtomicBool,
+    loans: Loans,
 }
 
 impl Pulse {
@@ -50,9 +52,19 @@ impl Pulse {
         }
     }
 
-    /// The thread is given up: it may complete, record and report nothing any more.
+    /// The thread that runs is the one whose pulse this is.
+    pub(crate) fn is_of_this_thread(&self) {
+        self.0.loans.are_of_this_thread();
+    }
+
+    /// The thread is given up: it may complete, record and report nothing any more, and what it was lent is for others.
+    /// Its buffers stay where they are: what takes their place in the budget is beyond it, by [`MAX_ABANDONED`] threads
+    /// at most.
+    ///
+    /// [`MAX_ABANDONED`]: crate::place::workers::MAX_ABANDONED
     pub(crate) fn revoke(&self) {
         self.0.revoked.store(true, Ordering::Release);
+        self.0.loans.take_back();
     }
 
     /// The thread was given up.

@@ -8,7 +8,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{task::Bench, watchdog::Pulse};
+use super::{task::TaskRunner, watchdog::Pulse};
 use crate::{
     event::{Event, WorkResult},
     message::{Task, TaskNo},
@@ -27,7 +27,7 @@ const CLOSING: Duration = Duration::from_millis(100);
 
 /// Works on what comes in until the line is closed and everything is done. A panic ends its task and nothing else.
 pub(crate) async fn run<S, L, F>(
-    bench: Bench<S, L, F>,
+    runner: TaskRunner<S, L, F>,
     pulse: Pulse,
     mut assignments: mpsc::UnboundedReceiver<Assignment>,
     events: mpsc::UnboundedSender<Event>,
@@ -36,12 +36,12 @@ pub(crate) async fn run<S, L, F>(
     L: Ledger + 'static,
     F: Source + 'static,
 {
-    let bench = Rc::new(bench);
+    let runner = Rc::new(runner);
     let mut reports = JoinSet::new();
     while let Some(Assignment { task, cancel }) = assignments.recv().await {
-        let bench = Rc::clone(&bench);
+        let runner = Rc::clone(&runner);
         let no = task.no;
-        let work = tokio::task::spawn_local(async move { bench.work(&task, &cancel).await });
+        let work = tokio::task::spawn_local(async move { runner.run(&task, &cancel).await });
         reports.spawn_local(report(no, work, pulse.clone(), events.clone()));
         while reports.try_join_next().is_some() {}
     }

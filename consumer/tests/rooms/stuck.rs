@@ -3,9 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use exportpool_consumer::{
+    config::PerHost,
     event::ThreadName,
     message::QueueName,
     run::{Broken, Settings},
+    work::fetch::hosts::Hosts,
 };
 use exportpool_contract::record::{JobState, TaskState};
 
@@ -50,6 +52,22 @@ fn a_stuck_thread_is_given_up_and_its_task_is_done_by_another() {
     pod.stop();
     assert_eq!(world.task("j", "t0").unwrap().attempts, 2, "it has had its attempt");
     assert_eq!(&world.object("j/t0").unwrap().body[..], b"in time");
+    world.assert_sound();
+}
+
+/// The host has one place, and the thread that does not move has it.
+#[test]
+fn what_a_stuck_thread_was_lent_is_taken_back_for_others() {
+    let (world, barrier) = (World::new(), barrier());
+    world.lock().web.hosts = Some(Hosts::new(PerHost { concurrency: 1, rate: None }));
+    let answers = [Answer::file("late").behind(&barrier), Answer::file("in time")];
+    world.answer(&letters::url("j", "t0"), answers);
+    world.put(QueueName::ExportJobs, letters::job("j", 3));
+    let pod = Pod::with(&world, impatient());
+    eventually_in(&world, "the job is done", || {
+        world.job_state("j") == Some(JobState::Done) && all_is_acknowledged(&world)
+    });
+    pod.stop();
     world.assert_sound();
 }
 

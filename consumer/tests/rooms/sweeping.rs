@@ -1,5 +1,7 @@
 //! Uploads that nobody works on any more are aborted, also those whose id nobody has.
 
+use std::time::Duration;
+
 use exportpool_consumer::{
     fail::{AwsKind, Reason, TaskFault},
     message::QueueName,
@@ -14,7 +16,7 @@ use crate::{
         source::{Answer, End},
     },
     letters,
-    pod::{Pod, eventually_in},
+    pod::{Pod, eventually_in, settings},
 };
 
 fn task_of(world: &World, answers: impl IntoIterator<Item = Answer>) -> String {
@@ -147,6 +149,36 @@ fn an_upload_that_the_last_attempt_could_not_abort_keeps_its_task_until_it_is() 
     run_out(&world);
     assert_eq!((world.task("j", "t").unwrap().state, world.counted("j")), (TaskState::Failed, (0, 1)));
     assert_eq!(world.dead_letters(QueueName::DownloadTasks)[0].attributes["reason"], "truncated");
+}
+
+/// A task that has one attempt, of three seconds, and is not told of the upload that it starts.
+fn cut_off_at_its_last_attempt(world: &World) {
+    task_of(world, [Answer::large(11)]);
+    world.fail_next(Op::CreateUpload, [Flaw::NoAnswer]);
+    let mut settings = settings();
+    (settings.task.max_attempts, settings.task.timeout) = (1, Duration::from_secs(3));
+    let pod = Pod::with(world, settings);
+    eventually_in(world, "its message is deleted", || world.is_empty(QueueName::DownloadTasks));
+    pod.stop();
+    world.assert_sound();
+}
+
+#[test]
+fn an_upload_that_a_last_attempt_was_cut_off_from_is_aborted_though_no_claim_comes() {
+    let world = World::new();
+    cut_off_at_its_last_attempt(&world);
+    assert_eq!((world.task("j", "t").unwrap().state, world.counted("j")), (TaskState::Failed, (0, 1)));
+    assert_eq!(world.dead_letters(QueueName::DownloadTasks)[0].attributes["reason"], "taskTimeout");
+    assert_eq!((claims(&world), world.calls(Op::AbortUpload)), (1, 1));
+}
+
+#[test]
+fn a_last_attempt_that_could_not_ask_for_its_uploads_keeps_its_task_until_it_can() {
+    let world = World::new();
+    world.fail_next(Op::ListUploads, [Flaw::Before(AwsKind::Failed)]);
+    cut_off_at_its_last_attempt(&world);
+    assert_eq!((world.task("j", "t").unwrap().state, world.counted("j")), (TaskState::Done, (1, 0)));
+    assert!(world.dead_letters(QueueName::DownloadTasks).is_empty());
 }
 
 #[test]

@@ -8,4 +8,5 @@ mod matrix;
 mod panics;
 mod random;
 mod released;
+mod stuck;
 mod table;

@@ -8,9 +8,12 @@ use std::{
 };
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
-use crate::{config::PerHost, work::clock::waiting};
+use crate::{
+    config::PerHost,
+    work::{clock::waiting, loans::Loan},
+};
 
 /// Hosts remembered at a time. Beyond, those not in use are forgotten; while all are in use, others share one gate.
 const MAX_HOSTS: usize = 1_024;
@@ -35,7 +38,7 @@ struct Gate {
 /// A place to download from a host, until this is dropped.
 #[derive(Debug)]
 pub struct Admission {
-    _permit: Option<OwnedSemaphorePermit>,
+    _permit: Option<Loan>,
     _gate: Arc<Gate>,
 }
 
@@ -60,7 +63,7 @@ impl Hosts {
             waiting(rate.until_ready()).await;
             *gate.granted.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         }
-        Admission { _permit: permit, _gate: gate }
+        Admission { _permit: permit.map(Loan::here), _gate: gate }
     }
 
     fn gate(&self, host: &str) -> Arc<Gate> {

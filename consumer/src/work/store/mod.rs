@@ -38,9 +38,9 @@ const PARTS_OF_A_SIZE: u64 = 1_000;
 const WRITES: usize = 3;
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// A worker's means to store objects.
+/// Stores a task's body as an object, with a worker's clients.
 #[derive(Debug)]
-pub struct Shelf<'a, S, L> {
+pub struct Uploader<'a, S, L> {
     /// Where.
     pub store: &'a S,
     /// Remembers open uploads.
@@ -64,7 +64,7 @@ pub enum Outcome {
     StartAgain,
 }
 
-impl<S: ObjectStore, L: Ledger> Shelf<'_, S, L> {
+impl<S: ObjectStore, L: Ledger> Uploader<'_, S, L> {
     /// Stores a body under its key, once: an object of the same task that stands there already is adopted. `memory` is
     /// what an earlier try waited for.
     ///

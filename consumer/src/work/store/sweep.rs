@@ -1,7 +1,8 @@
 //! Uploads that are open under a task's key, and that nobody works on any more.
 //!
 //! Whoever starts an upload and dies before its id is in the ledger leaves one that only the bucket knows. Who claims
-//! the task after it, or finds it done, asks the bucket. A first claim has nobody before it, and asks nothing.
+//! the task after it, or finds it done, asks the bucket; and so does a last attempt whose time is over, as nobody comes
+//! after it. A first claim has nobody before it, and asks nothing.
 //!
 //! No upload of a newer claim is aborted: what is listed was started before this claim was seen to be the newest. The
 //! list does not say whose an upload is: one that another task has open under the same key is aborted too, and that
@@ -11,23 +12,23 @@ use std::sync::Once;
 
 use exportpool_contract::ObjectKey;
 
-use super::Shelf;
+use super::Uploader;
 use crate::{
     fail::{AwsFault, AwsKind, TaskFault},
     ports::{Ledger, ObjectStore, Place},
 };
 
-impl<S: ObjectStore, L: Ledger> Shelf<'_, S, L> {
-    /// Aborts what earlier claims of a task left open, for a claim that has no upload yet.
+impl<S: ObjectStore, L: Ledger> Uploader<'_, S, L> {
+    /// Aborts what claims of a task left open, for a claim that has no upload yet, or none any more.
     ///
     /// # Errors
     /// Faults of ours; fenced.
     pub async fn sweep(&self, place: &Place, epoch: u64) -> Result<(), TaskFault> {
-        let strays = strays(self.store, &place.key, None).await?;
-        if let Some(one) = strays.first() {
+        let orphaned = other_uploads(self.store, &place.key, None).await?;
+        if let Some(one) = orphaned.first() {
             self.fence(place, epoch, one).await?;
         }
-        Ok(abort_all(self.store, &place.key, &strays).await?)
+        Ok(abort_all(self.store, &place.key, &orphaned).await?)
     }
 }
 
@@ -36,13 +37,13 @@ impl<S: ObjectStore, L: Ledger> Shelf<'_, S, L> {
 /// # Errors
 /// Faults of ours.
 pub async fn sweep_done<S: ObjectStore>(store: &S, key: &ObjectKey) -> Result<(), AwsFault> {
-    let strays = strays(store, key, None).await?;
-    abort_all(store, key, &strays).await
+    let orphaned = other_uploads(store, key, None).await?;
+    abort_all(store, key, &orphaned).await
 }
 
 /// Uploads that are open under a key, without our own. None are known in a bucket that may not be asked, which is said
 /// once: its lifecycle rule is left to end them.
-pub(super) async fn strays<S: ObjectStore>(
+pub(super) async fn other_uploads<S: ObjectStore>(
     store: &S,
     key: &ObjectKey,
     own: Option<&str>,

@@ -9,12 +9,12 @@ use bytes::Bytes;
 use tokio::time;
 
 use super::{
-    MAX_PARTS, Outcome, Shelf, WRITES,
+    MAX_PARTS, Outcome, Uploader, WRITES,
     checksum::Checksum,
     compared,
     filler::Filler,
     grown_part_bytes, stored,
-    sweep::{abort_all, strays},
+    sweep::{abort_all, other_uploads},
 };
 use crate::{
     fail::{AwsKind, Reason, TaskFault},
@@ -46,7 +46,7 @@ impl From<TaskFault> for Halt {
     }
 }
 
-impl<S: ObjectStore, L: Ledger> Shelf<'_, S, L> {
+impl<S: ObjectStore, L: Ledger> Uploader<'_, S, L> {
     pub(super) async fn upload<B: Body>(
         &self,
         place: &Place,
@@ -73,12 +73,15 @@ impl<S: ObjectStore, L: Ledger> Shelf<'_, S, L> {
         let Started { upload, doubtful } = self.start(place).await.map_err(halt)?;
         *self.open_upload.borrow_mut() = Some(upload.clone());
         kill::at(Point::UploadCreated);
-        let twins =
-            if doubtful { strays(self.store, &place.key, Some(&upload)).await } else { Ok(Vec::new()) };
-        let twins = twins.map_err(TaskFault::from)?;
+        let listed = if doubtful {
+            other_uploads(self.store, &place.key, Some(&upload)).await
+        } else {
+            Ok(Vec::new())
+        };
+        let orphaned = listed.map_err(TaskFault::from)?;
         self.fence(place, epoch, &upload).await?;
         kill::at(Point::UploadRecorded);
-        abort_all(self.store, &place.key, &twins).await.map_err(TaskFault::from)?;
+        abort_all(self.store, &place.key, &orphaned).await.map_err(TaskFault::from)?;
         Ok(upload)
     }
 
@@ -127,7 +130,7 @@ impl<S: ObjectStore, L: Ledger> Shelf<'_, S, L> {
     async fn put_part(&self, place: &Place, upload: &str, number: i32, body: Bytes) -> Result<Part, Halt> {
         let crc = Checksum::of(&body);
         let part = self.store.put_part(&place.key, upload, number, body, &crc).await.map_err(halt)?;
-        kill::at(Point::PartStored);
+        kill::at_await(Point::PartStored).await;
         Ok(part)
     }
 

@@ -57,6 +57,8 @@ pub enum Flaw {
     Before(AwsKind),
     /// It happens, and the answer is an error all the same.
     After(AwsKind),
+    /// It happens, and no answer ever comes. Of [`Op::CreateUpload`].
+    NoAnswer,
     /// One entry of a batch is not acted on, and answers this.
     Entry(usize, Entry),
     /// 409.
