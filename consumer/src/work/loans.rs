@@ -1,5 +1,6 @@
 //! What a worker thread was lent of what all share. It gives back what it no longer needs; from a thread that is given
-//! up as stuck all of it is taken back, or those who take its place would wait for it until the process ends.
+//! up as stuck all of it is taken back, or those who take its place would wait for it until the process ends. Its buffers
+//! and its connections may stay until then: memory and hosts bear those of a few threads more.
 
 use std::{
     cell::RefCell,

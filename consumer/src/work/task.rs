@@ -78,9 +78,9 @@ struct Traces {
 
 /// How a run of a task ended.
 #[derive(Debug)]
-enum Ended<T> {
+enum TaskEnd<T> {
     /// By itself.
-    Through(T),
+    Returned(T),
     /// It worked for longer than it may.
     Overdue,
     /// It was told to stop, or waited for too long for what others have.
@@ -95,10 +95,10 @@ impl<S: ObjectStore, L: Ledger, F: Source> TaskRunner<S, L, F> {
         let begun = Instant::now();
         let ended = tokio::select! {
             biased;
-            () = cancel.cancelled() => Ended::Stopped,
+            () = cancel.cancelled() => TaskEnd::Stopped,
             ended = self.in_time(self.export(task, &traces)) => ended,
         };
-        let overdue = matches!(ended, Ended::Overdue);
+        let overdue = matches!(ended, TaskEnd::Overdue);
         let claimed = traces.claimed.borrow().clone();
         let result = self.result(ended, claimed.clone(), begun.elapsed());
         let last = self.is_last(&result);
@@ -111,27 +111,27 @@ impl<S: ObjectStore, L: Ledger, F: Source> TaskRunner<S, L, F> {
 
     fn result(
         &self,
-        ended: Ended<Result<Option<Stored>, TaskFault>>,
+        ended: TaskEnd<Result<Option<Stored>, TaskFault>>,
         claimed: Option<Claimed>,
         service: Duration,
     ) -> WorkResult {
         match (ended, claimed) {
-            (Ended::Through(Ok(Some(object))), Some(claimed)) => {
+            (TaskEnd::Returned(Ok(Some(object))), Some(claimed)) => {
                 WorkResult::Stored { claimed, object, service }
             }
-            (Ended::Through(Ok(_)), _) => WorkResult::AlreadyDone,
-            (Ended::Through(Err(fault)), claimed) => WorkResult::Faulted { claimed, fault },
-            (Ended::Overdue, claimed) => WorkResult::Faulted { claimed, fault: self.overdue() },
-            (Ended::Stopped, claimed) => WorkResult::Cancelled { claimed },
+            (TaskEnd::Returned(Ok(_)), _) => WorkResult::AlreadyDone,
+            (TaskEnd::Returned(Err(fault)), claimed) => WorkResult::Faulted { claimed, fault },
+            (TaskEnd::Overdue, claimed) => WorkResult::Faulted { claimed, fault: self.overdue() },
+            (TaskEnd::Stopped, claimed) => WorkResult::Cancelled { claimed },
         }
     }
 
-    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Ended<T> {
+    async fn in_time<T>(&self, work: impl Future<Output = T>) -> TaskEnd<T> {
         let TaskRules { timeout, longest_wait, .. } = self.rules;
         match time::timeout(timeout + longest_wait, within(timeout, work)).await {
-            Ok(Some(through)) => Ended::Through(through),
-            Ok(None) => Ended::Overdue,
-            Err(_) => Ended::Stopped,
+            Ok(Some(returned)) => TaskEnd::Returned(returned),
+            Ok(None) => TaskEnd::Overdue,
+            Err(_) => TaskEnd::Stopped,
         }
     }
 

@@ -4,6 +4,9 @@
 //! the task after it, or finds it done, asks the bucket; and so does a last attempt whose time is over, as nobody comes
 //! after it. A first claim has nobody before it, and asks nothing.
 //!
+//! What S3 begins only after it was asked for the list, for a request that was given up long before, is left to the
+//! bucket's lifecycle rule.
+//!
 //! No upload of a newer claim is aborted: what is listed was started before this claim was seen to be the newest. The
 //! list does not say whose an upload is: one that another task has open under the same key is aborted too, and that
 //! task starts again within its attempt.
