@@ -123,7 +123,7 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
-    use crate::work::clock::within;
+    use crate::work::{clock::within, loans::Loans};
 
     const MIB: u64 = 1024 * 1024;
     const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
@@ -161,6 +161,24 @@ mod tests {
         large.grow(30 * MIB);
         assert_eq!(large.bytes(), 15 * MIB);
         assert!(at_once(&budget, MIN_PART_BYTES).is_some());
+    }
+
+    #[test]
+    fn the_slot_in_place_of_one_whose_thread_is_given_up_has_room_for_a_part() {
+        let (budget, loans) = (Budget::new(MIN_PART_BYTES, 1), Loans::default());
+        let stuck = std::thread::scope(|scope| {
+            let work = || {
+                loans.are_of_this_thread();
+                at_once(&budget, MIN_PART_BYTES)
+            };
+            scope.spawn(work).join().unwrap()
+        });
+        assert!(at_once(&budget, MIN_PART_BYTES).is_none());
+        loans.take_back();
+        assert!(at_once(&budget, MIN_PART_BYTES).is_some());
+        drop(stuck);
+        let both = [(); 2].map(|()| at_once(&budget, MIN_PART_BYTES));
+        assert_eq!(both.iter().flatten().count(), 1, "it is there once");
     }
 
     #[test]
