@@ -9,6 +9,7 @@ mod source;
 mod stop;
 mod target;
 mod usage;
+mod verify;
 
 use std::{env, process::ExitCode};
 

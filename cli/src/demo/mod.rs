@@ -1,19 +1,17 @@
 //! `exportctl demo`: the main job, end to end, on this machine.
 //!
 //! `stage` sets up AWS and a file server, `fleet` runs consumers as processes of their own, `steer` scales them by
-//! what the queues and the consumers say, `show` tells how it goes, `verify` compares bucket and table with what
-//! was sent, and `summary` says it in numbers.
+//! what the queues and the consumers say, `show` tells how it goes, and `summary` says in numbers what comparing bucket
+//! and table with what was sent has found.
 
 mod args;
 mod chaos;
 mod fleet;
-mod ledger;
 mod run;
 mod show;
 mod stage;
 mod steer;
 mod summary;
-mod verify;
 
 pub(crate) use args::Args;
 pub(crate) use run::run;

@@ -16,12 +16,10 @@ use super::{
     Args,
     chaos::Killer,
     fleet::{Fleet, Recipe},
-    ledger,
     show::Show,
     stage::Stage,
     steer::{Steering, Turn, millis},
     summary::{Course, Summary},
-    verify,
 };
 use crate::{
     aws::run::environment,
@@ -29,6 +27,7 @@ use crate::{
     monitor::sample::QueueReading,
     stop,
     usage::usage,
+    verify::{self, ledger},
 };
 
 /// How often the controller takes a turn.
@@ -69,7 +68,7 @@ async fn play(args: &Args, stage: &Stage) -> anyhow::Result<ExitCode> {
     if ended? == Ended::Interrupted {
         return Ok(ExitCode::from(INTERRUPTED));
     }
-    let left = ledger::read(&stage.target, &format!("{}-{}-", options.prefix, options.run)).await?;
+    let left = ledger::read(&stage.target, &verify::prefix(&options)).await?;
     let findings = verify::verify(&stage.target, &options, &left).await?;
     let course = Course {
         messages: options.messages,

@@ -5,7 +5,8 @@ use std::{fmt::Write, time::Duration};
 use exportpool_contract::PodReport;
 use serde::Serialize;
 
-use super::{fleet::Kills, verify::Findings};
+use super::fleet::Kills;
+use crate::verify::Findings;
 
 /// A consumer that is killed before this has hardly asked for anything.
 const AT_BIRTH_MILLIS: u64 = 20;
@@ -215,7 +216,7 @@ fn round(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::ledger::Uploads;
+    use crate::verify::ledger::Uploads;
 
     #[test]
     fn a_quantile_is_of_the_nearest_rank() {

@@ -49,6 +49,13 @@ pub(crate) struct Args {
     /// Print the outcome as JSON.
     #[arg(long)]
     pub(super) json: bool,
+    /// Then wait until everything is settled, and compare bucket, table and dead-letter queues with what was sent;
+    /// exit with 1 if anything is lost or doubled
+    #[arg(long)]
+    pub(super) verify: bool,
+    /// How long --verify waits
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = units::span, requires = "verify")]
+    pub(super) timeout: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

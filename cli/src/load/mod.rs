@@ -2,7 +2,8 @@
 //!
 //! Read in order: [`args`] what was asked, [`plan`] which messages that makes and what must come of each, [`pace`]
 //! when each is due, [`batch`] which travel together, [`deliver`] one request until it is settled, [`send`] all of
-//! them, [`tell`] the outcome. Whoever has the options can make the plan again and compare it with the bucket.
+//! them, [`tell`] the outcome. Whoever has the options can make the plan again and compare it with the bucket:
+//! `--verify` does.
 
 mod args;
 mod batch;
@@ -32,8 +33,8 @@ pub(crate) use pace::Pace;
 pub(crate) use plan::{Options, plan};
 pub(crate) use send::{Accepted, Stopped, send};
 
-use crate::{stop, target::Target, usage::usage};
-use tell::Progress;
+use crate::{stop, target::Target, usage::usage, verify};
+use tell::{Progress, Waiting};
 
 /// What a shell says of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
@@ -58,7 +59,27 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         tell::summary(&options, &accepted)
     };
     tell::print(&told);
+    let sent_all = accepted.stopped.is_none() && accepted.refused == 0;
+    if args.verify && sent_all {
+        return verified(&args, &target, &options).await;
+    }
     outcome(accepted, &target)
+}
+
+/// Waits until everything is settled, and compares it with what was sent.
+async fn verified(args: &Args, target: &Target, options: &Options) -> anyhow::Result<ExitCode> {
+    let mut waiting = Waiting::default();
+    let settled = verify::when_settled(target, options, args.timeout, |settled| waiting.tell(settled));
+    let findings = tokio::select! {
+        findings = settled => findings?,
+        () = stop::asked() => return Ok(ExitCode::from(INTERRUPTED)),
+    };
+    tell::print(&if args.json {
+        tell::findings_document(&findings).to_string()
+    } else {
+        tell::findings(&findings)
+    });
+    Ok(if findings.hold() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Its own retries off: one place decides how often, and an address where nobody is fails at once.

@@ -13,6 +13,7 @@ use super::{
     send::{Accepted, Stopped},
     units::bytes_text,
 };
+use crate::verify::{Findings, Settled};
 
 /// Time between two lines of progress where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -87,6 +88,52 @@ fn refused_text(accepted: &Accepted) -> String {
 fn progress_line(accepted: &Accepted, total: u64) -> String {
     let Accepted { messages, .. } = accepted;
     format!("{messages} of {total} accepted, {:.0}/s{}", accepted.rate(), refused_text(accepted))
+}
+
+/// How much is settled: a line now and then.
+#[derive(Default)]
+pub(super) struct Waiting {
+    told: Option<Instant>,
+}
+
+impl Waiting {
+    pub(super) fn tell(&mut self, settled: Settled) {
+        if self.told.is_none_or(|told| told.elapsed() >= LINE_EVERY) {
+            self.told = Some(Instant::now());
+            let Settled { tasks, settled, open } = settled;
+            note(&format!("{settled} of {} settled, {} open", counted(tasks, "task"), counted(open, "job")));
+        }
+    }
+}
+
+/// What was found, for people.
+pub(super) fn findings(findings: &Findings) -> String {
+    let Findings { tasks, stored, failed, lost, doubled, unclosed, .. } = findings;
+    let mut text = format!(
+        "stored   {stored} of {}, failed {failed}, lost {lost}, doubled {doubled}, not closed {unclosed}",
+        counted(*tasks, "task")
+    );
+    for problem in &findings.problems {
+        text += &format!("\n  {problem}");
+    }
+    text
+}
+
+/// What was found, for machines.
+pub(super) fn findings_document(findings: &Findings) -> Value {
+    json!({
+        "tasks": findings.tasks,
+        "stored": findings.stored,
+        "failed": findings.failed,
+        "deadLettered": findings.dead_lettered,
+        "lost": findings.lost,
+        "doubled": findings.doubled,
+        "unclosed": findings.unclosed,
+        "givenUp": findings.given_up,
+        "openUploads": findings.uploads.with_parts,
+        "emptyUploads": findings.uploads.empty,
+        "problems": findings.problems,
+    })
 }
 
 /// The outcome for people.

@@ -21,5 +21,6 @@ mod kills;
 mod large_file;
 mod process;
 mod stand_in;
+mod verify;
 #[path = "../common/wait.rs"]
 mod wait;

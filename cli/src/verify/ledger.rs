@@ -14,65 +14,65 @@ use exportpool_contract::{
 use crate::target::Target;
 
 /// A job and one of its tasks, by id.
-pub(super) type TaskName = (String, String);
+pub(crate) type TaskName = (String, String);
 
 /// A task's record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Record {
-    pub(super) state: Option<TaskState>,
-    pub(super) crc64nvme: Option<String>,
-    pub(super) enqueued_at: Option<u64>,
-    pub(super) settled_at: Option<u64>,
+pub(crate) struct Record {
+    pub(crate) state: Option<TaskState>,
+    pub(crate) crc64nvme: Option<String>,
+    pub(crate) enqueued_at: Option<u64>,
+    pub(crate) settled_at: Option<u64>,
 }
 
 /// Counters of a job, summed over its shards.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) done: u64,
-    pub(super) failed: u64,
+pub(crate) struct Counts {
+    pub(crate) done: u64,
+    pub(crate) failed: u64,
 }
 
 /// What the table holds.
 #[derive(Debug, Default)]
-pub(super) struct Table {
-    pub(super) tasks: HashMap<TaskName, Record>,
-    pub(super) counts: HashMap<String, Counts>,
-    pub(super) jobs: HashMap<String, Option<JobState>>,
+pub(crate) struct Table {
+    pub(crate) tasks: HashMap<TaskName, Record>,
+    pub(crate) counts: HashMap<String, Counts>,
+    pub(crate) jobs: HashMap<String, Option<JobState>>,
 }
 
 /// What the dead-letter queues hold.
 #[derive(Debug, Default)]
-pub(super) struct DeadLetters {
+pub(crate) struct DeadLetters {
     /// Reasons by task.
-    pub(super) tasks: HashMap<TaskName, Vec<String>>,
+    pub(crate) tasks: HashMap<TaskName, Vec<String>>,
     /// Bodies of other messages.
-    pub(super) others: Vec<String>,
+    pub(crate) others: Vec<String>,
 }
 
 /// Multipart uploads that nobody completed or aborted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Uploads {
+pub(crate) struct Uploads {
     /// With parts: the ledger knew them, and somebody should have aborted them.
-    pub(super) with_parts: u64,
+    pub(crate) with_parts: u64,
     /// Without any part: a consumer ended between making one and noting it in the ledger. The bucket's rule aborts
     /// these after a day.
-    pub(super) empty: u64,
+    pub(crate) empty: u64,
 }
 
 /// Everything a run left behind.
-pub(super) struct Leavings {
+pub(crate) struct Leavings {
     /// Versions of each key, delete markers counted.
-    pub(super) versions: BTreeMap<String, u64>,
-    pub(super) uploads: Uploads,
-    pub(super) table: Table,
-    pub(super) dead_letters: DeadLetters,
+    pub(crate) versions: BTreeMap<String, u64>,
+    pub(crate) uploads: Uploads,
+    pub(crate) table: Table,
+    pub(crate) dead_letters: DeadLetters,
 }
 
 /// Reads what the run, whose job ids start with `prefix`, left behind.
 ///
 /// # Errors
 /// A service that does not answer.
-pub(super) async fn read(target: &Target, prefix: &str) -> anyhow::Result<Leavings> {
+pub(crate) async fn read(target: &Target, prefix: &str) -> anyhow::Result<Leavings> {
     let config = target.access.resolve().await;
     let s3 = connect::s3(&config);
     let sqs = aws_sdk_sqs::Client::new(&config);
@@ -88,6 +88,15 @@ pub(super) async fn read(target: &Target, prefix: &str) -> anyhow::Result<Leavin
             .context("reading the table")?,
         dead_letters,
     })
+}
+
+/// Reads what the table holds of the run, whose job ids start with `prefix`.
+///
+/// # Errors
+/// A service that does not answer.
+pub(crate) async fn table_of(target: &Target, prefix: &str) -> anyhow::Result<Table> {
+    let client = aws_sdk_dynamodb::Client::new(&target.access.resolve().await);
+    table(&client, &target.table, prefix).await.context("reading the table")
 }
 
 async fn versions(

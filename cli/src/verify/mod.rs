@@ -4,14 +4,18 @@
 //! - **doubled**: more than one object written under a key, counters that differ from the records, or an object or
 //!   a record whose checksum is not the source's.
 
-use std::collections::HashSet;
+pub(crate) mod ledger;
+
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use exportpool_consumer::{aws::connect, work::store::checksum::Checksum};
 use exportpool_contract::record::TaskState;
 use futures_util::{StreamExt, stream};
 
-use super::ledger::{Counts, Leavings, Uploads};
 use crate::{
     load::{
         self,
@@ -20,38 +24,101 @@ use crate::{
     source,
     target::Target,
 };
+use ledger::{Counts, Leavings, Table, Uploads};
 
+/// How often the table is looked at while tasks are on their way.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 const READS_AT_A_TIME: usize = 16;
 /// Problems are counted all, and told so many.
 const MAX_TOLD: usize = 20;
 
 /// What was found.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
-    pub(super) tasks: u64,
-    pub(super) stored: u64,
-    pub(super) failed: u64,
-    pub(super) dead_lettered: u64,
-    pub(super) lost: u64,
-    pub(super) doubled: u64,
+pub(crate) struct Findings {
+    pub(crate) tasks: u64,
+    pub(crate) stored: u64,
+    pub(crate) failed: u64,
+    pub(crate) dead_lettered: u64,
+    pub(crate) lost: u64,
+    pub(crate) doubled: u64,
     /// Jobs that are not closed.
-    pub(super) unclosed: u64,
+    pub(crate) unclosed: u64,
     /// Tasks that failed and should have been stored.
-    pub(super) given_up: u64,
-    pub(super) uploads: Uploads,
+    pub(crate) given_up: u64,
+    pub(crate) uploads: Uploads,
     /// Milliseconds from a queue to settled, sorted.
-    pub(super) latencies: Vec<u64>,
+    pub(crate) latencies: Vec<u64>,
     /// When the last task was settled, in milliseconds since the Unix epoch.
-    pub(super) last_settled_at: Option<u64>,
+    pub(crate) last_settled_at: Option<u64>,
     /// In words.
-    pub(super) problems: Vec<String>,
+    pub(crate) problems: Vec<String>,
+}
+
+/// How much of a run is settled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Settled {
+    /// Tasks that were sent, in jobs that can be read.
+    pub(crate) tasks: u64,
+    /// Of these, done or failed.
+    pub(crate) settled: u64,
+    /// Jobs that are not closed.
+    pub(crate) open: u64,
+}
+
+impl Settled {
+    fn of(options: &load::Options, table: &Table) -> Self {
+        let mut of = Self::default();
+        for planned in load::plan(options) {
+            let Expected::Tasks(tasks) = &planned.expected else { continue };
+            let state =
+                |task: &Expectation| table.tasks.get(&(planned.job_id.clone(), task.task_id.clone()))?.state;
+            let ended =
+                |task: &&Expectation| matches!(state(task), Some(TaskState::Done | TaskState::Failed));
+            of.tasks += tasks.len() as u64;
+            of.settled += tasks.iter().filter(ended).count() as u64;
+            let closed = table.jobs.get(&planned.job_id).copied().flatten();
+            of.open += u64::from(!closed.is_some_and(|state| state.as_str().starts_with("done")));
+        }
+        of
+    }
+
+    fn is_all(self) -> bool {
+        self.settled == self.tasks && self.open == 0
+    }
+}
+
+/// Waits until everything of a run is settled, or the patience is over, and compares.
+///
+/// # Errors
+/// A service that does not answer.
+pub(crate) async fn when_settled(
+    target: &Target,
+    options: &load::Options,
+    patience: Duration,
+    mut tell: impl FnMut(Settled),
+) -> anyhow::Result<Findings> {
+    let (begun, prefix) = (Instant::now(), prefix(options));
+    loop {
+        let settled = Settled::of(options, &ledger::table_of(target, &prefix).await?);
+        tell(settled);
+        if settled.is_all() || begun.elapsed() >= patience {
+            break;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    verify(target, options, &ledger::read(target, &prefix).await?).await
+}
+
+/// What the ids of a run's jobs begin with.
+pub(crate) fn prefix(options: &load::Options) -> String {
+    format!("{}-{}-", options.prefix, options.run)
 }
 
 /// Compares.
 ///
 /// # Errors
 /// A service that does not answer.
-pub(super) async fn verify(
+pub(crate) async fn verify(
     target: &Target,
     options: &load::Options,
     left: &Leavings,
@@ -72,6 +139,12 @@ pub(super) async fn verify(
 }
 
 impl Findings {
+    /// Whether each promise was kept.
+    pub(crate) fn hold(&self) -> bool {
+        let open = self.uploads.with_parts + self.uploads.empty;
+        self.lost + self.doubled + self.unclosed + self.given_up + open == 0
+    }
+
     fn note(&mut self, problem: String) {
         if self.problems.len() < MAX_TOLD {
             self.problems.push(problem);
