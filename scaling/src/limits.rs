@@ -9,7 +9,7 @@ use crate::policy::Policy;
 /// How many replicas may be asked for, and why not more.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ceiling {
-    /// By `maxReplicas`, less the pods that are still terminating.
+    /// By `maxReplicas`, less the pods that are still terminating where they count.
     pub room: u32,
     /// By the reports that cannot be read.
     pub blind: u32,
@@ -17,7 +17,8 @@ pub(crate) struct Ceiling {
 
 impl Ceiling {
     pub(crate) fn of(policy: &Policy, history: &History, demand: &Demand) -> Self {
-        let room = policy.max_replicas.saturating_sub(demand.census.terminating);
+        let taken = if policy.count_terminating { demand.census.terminating } else { 0 };
+        let room = policy.max_replicas.saturating_sub(taken);
         Self { room, blind: history.blind_limit().unwrap_or(u32::MAX) }
     }
 }

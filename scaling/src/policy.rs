@@ -14,8 +14,10 @@ const SHORTEST_DEFAULT_WINDOW: Duration = Duration::from_secs(60);
 pub struct Settings {
     /// Never fewer replicas. At most `max_replicas`; 0 lets the pool go to zero. Default 0.
     pub min_replicas: u32,
-    /// Never more replicas, running and terminating together. 1 to 10,000. Default 20.
+    /// Never more replicas; see `count_terminating`. 1 to 10,000. Default 20.
     pub max_replicas: u32,
+    /// `max_replicas` is of running and terminating pods together, not of running ones alone. Default true.
+    pub count_terminating: bool,
     /// In which time a backlog must be worked off, on top of what arrives. 1 s to 24 h. Default 60 s.
     pub drain_time: Duration,
     /// Tasks that a pod works on at a time: `poolSize` x `tasksPerWorker`. 1 to 10,000. Default 4.
@@ -47,6 +49,7 @@ impl Default for Settings {
         Self {
             min_replicas: 0,
             max_replicas: 20,
+            count_terminating: true,
             drain_time: Duration::from_secs(60),
             slots_per_pod: 4,
             target_utilization: 0.8,
