@@ -1,0 +1,99 @@
+//! Why something could not be written.
+
+use kube::core::Status;
+
+/// Words of the API server that are told on; its messages can be long.
+const MAX_SAID: usize = 400;
+
+/// Why something could not be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyFault {
+    /// Something of that name is there, and is not this pool's.
+    #[error(
+        "there is a {kind} {name:?} that this pool does not own: delete or rename it, or name the pool otherwise"
+    )]
+    NameConflict {
+        /// What it is.
+        kind: String,
+        /// Its name.
+        name: String,
+    },
+    /// The operator may not.
+    #[error("the operator may not write {kind}: give its ServiceAccount the rights of the chart ({said})")]
+    Forbidden {
+        /// What.
+        kind: String,
+        /// The API server.
+        said: String,
+    },
+    /// The API server does not take it: by its schema, a policy or a quota.
+    #[error("the API server refuses {kind}: {said}")]
+    Refused {
+        /// What.
+        kind: String,
+        /// The API server.
+        said: String,
+    },
+    /// It changed meanwhile, or its namespace ends: looked at again.
+    #[error("{kind} changed meanwhile")]
+    Conflict {
+        /// What.
+        kind: String,
+    },
+    /// No answer, or none that is understood.
+    #[error("the API server does not answer ({kind})")]
+    Unreachable {
+        /// What was asked for.
+        kind: String,
+    },
+}
+
+impl ApplyFault {
+    pub(crate) fn of(kind: &str, error: &kube::Error) -> Self {
+        let kind = kind.to_owned();
+        match error {
+            kube::Error::Api(status) if status.is_conflict() => Self::Conflict { kind },
+            kube::Error::Api(status) if is_ending(status) => Self::Conflict { kind },
+            kube::Error::Api(status) if is_unknown_field(status) => {
+                Self::Refused { kind, said: said(status) }
+            }
+            kube::Error::Api(status) if status.is_forbidden() => Self::Forbidden { kind, said: said(status) },
+            kube::Error::Api(status) if (400..500).contains(&status.code) && status.code != 429 => {
+                Self::Refused { kind, said: said(status) }
+            }
+            _ => Self::Unreachable { kind },
+        }
+    }
+
+    /// A stable word for conditions and metrics.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::NameConflict { .. } => "NameConflict",
+            Self::Forbidden { .. } => "Forbidden",
+            Self::Refused { .. } => "Refused",
+            Self::Conflict { .. } => "Conflict",
+            Self::Unreachable { .. } => "ApiUnreachable",
+        }
+    }
+
+    /// Whether it passes by itself.
+    #[must_use]
+    pub const fn passes(&self) -> bool {
+        matches!(self, Self::Conflict { .. } | Self::Unreachable { .. })
+    }
+}
+
+/// Server-side apply says that a field is not known as if it were the server's own fault (500).
+fn is_unknown_field(status: &Status) -> bool {
+    status.message.contains("field not declared in schema")
+}
+
+/// In a namespace that ends nothing new can be made, and nothing is wrong.
+fn is_ending(status: &Status) -> bool {
+    status.message.contains("because it is being terminated")
+}
+
+fn said(status: &Status) -> String {
+    status.message.chars().take(MAX_SAID).collect()
+}

@@ -1,0 +1,191 @@
+//! The children of a pool, as objects. Pure: the same pool gives the same bytes, in every release that can.
+
+mod container;
+mod template;
+#[cfg(test)]
+mod tests;
+
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{Service, ServiceAccount},
+    policy::v1::PodDisruptionBudget,
+};
+use kube::{ResourceExt, api::GroupVersionKind, core::ApiResource};
+use serde_json::{Value, json};
+
+pub use template::{InvalidTemplate, Refusal};
+
+use super::children::Child;
+use crate::{api::ExportPool, api::ExportPoolSpec, names::POOL_LABEL};
+
+/// What a pod that is told to end needs beside its task's time, in seconds: returning, recording, deleting.
+const ENDING_SECONDS: i64 = 50;
+/// A rollout that moves nothing for so long, beside the grace period, is told as failed.
+const PROGRESS_SECONDS: i64 = 600;
+const COMPONENT: &str = "exportpool-worker";
+
+/// What a cluster serves beside Kubernetes' own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Served {
+    /// PodMonitors of the Prometheus operator.
+    pub pod_monitors: bool,
+}
+
+/// The children of a pool.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rendered {
+    /// All but the Deployment, in the order in which they are applied.
+    pub children: Vec<Child>,
+    deployment: Child,
+}
+
+impl Rendered {
+    /// The Deployment with so many replicas. They are never left out: a field that nobody applies is nobody's.
+    #[must_use]
+    pub fn deployment_with(&self, replicas: u32) -> Child {
+        let mut deployment = self.deployment.clone();
+        deployment.object["spec"]["replicas"] = json!(replicas);
+        deployment
+    }
+}
+
+/// Renders the children of a pool.
+///
+/// # Errors
+/// [`InvalidTemplate`]: everything in `spec.template` that cannot be.
+pub fn render(pool: &ExportPool, served: Served) -> Result<Rendered, InvalidTemplate> {
+    let deployment = child::<Deployment>(pool, "spec", &deployment(pool)?);
+    let mut children = vec![
+        child::<PodDisruptionBudget>(pool, "spec", &disruption_budget(pool)),
+        child::<Service>(pool, "spec", &service(pool)),
+    ];
+    if account(&pool.spec).is_none() {
+        children.insert(0, service_account(pool));
+    }
+    if served.pod_monitors {
+        children.push(pod_monitor(pool));
+    }
+    Ok(Rendered { children, deployment })
+}
+
+/// The account that the pods run as, if it is not ours to make.
+fn account(spec: &ExportPoolSpec) -> Option<&str> {
+    spec.service_account.as_ref()?.name.as_deref()
+}
+
+fn child<K: kube::Resource<DynamicType = ()>>(pool: &ExportPool, field: &str, value: &Value) -> Child {
+    of_resource(pool, ApiResource::erase::<K>(&()), field, value)
+}
+
+fn of_resource(pool: &ExportPool, resource: ApiResource, field: &str, value: &Value) -> Child {
+    let object = json!({
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "metadata": metadata(pool),
+        field: value,
+    });
+    Child { resource, name: pool.name_any(), object }
+}
+
+fn metadata(pool: &ExportPool) -> Value {
+    json!({
+        "name": pool.name_any(),
+        "namespace": pool.namespace(),
+        "labels": labels(pool),
+        "ownerReferences": [{
+            "apiVersion": "exportpool.dev/v1alpha1",
+            "kind": "ExportPool",
+            "name": pool.name_any(),
+            "uid": pool.uid(),
+            "controller": true,
+            "blockOwnerDeletion": true,
+        }],
+    })
+}
+
+fn labels(pool: &ExportPool) -> Value {
+    json!({
+        "app.kubernetes.io/name": COMPONENT,
+        "app.kubernetes.io/instance": pool.name_any(),
+        "app.kubernetes.io/managed-by": "exportpool-operator",
+        POOL_LABEL: pool.name_any(),
+    })
+}
+
+/// Never changes: a Deployment's selector cannot.
+fn selector(pool: &ExportPool) -> Value {
+    json!({"app.kubernetes.io/name": COMPONENT, POOL_LABEL: pool.name_any()})
+}
+
+/// Between SIGTERM and SIGKILL.
+fn grace_seconds(spec: &ExportPoolSpec) -> i64 {
+    i64::from(spec.worker.task_timeout_seconds) + ENDING_SECONDS
+}
+
+fn deployment(pool: &ExportPool) -> Result<Value, InvalidTemplate> {
+    let grace = grace_seconds(&pool.spec);
+    Ok(json!({
+        "selector": {"matchLabels": selector(pool)},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}},
+        "revisionHistoryLimit": 3,
+        "progressDeadlineSeconds": grace + PROGRESS_SECONDS,
+        "template": pod_template(pool)?,
+    }))
+}
+
+fn pod_template(pool: &ExportPool) -> Result<Value, InvalidTemplate> {
+    let name = pool.name_any();
+    let ours = json!({
+        "metadata": {"labels": labels(pool), "annotations": {}},
+        "spec": {
+            "serviceAccountName": account(&pool.spec).unwrap_or(&name),
+            "automountServiceAccountToken": false,
+            "enableServiceLinks": false,
+            "terminationGracePeriodSeconds": grace_seconds(&pool.spec),
+            "securityContext": {
+                "runAsNonRoot": true,
+                "runAsUser": 65532,
+                "runAsGroup": 65532,
+                "fsGroup": 65532,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [container::worker(&pool.spec)],
+            "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}],
+        },
+    });
+    template::merged(ours, pool.spec.template.as_ref())
+}
+
+fn service_account(pool: &ExportPool) -> Child {
+    let mut child = child::<ServiceAccount>(pool, "automountServiceAccountToken", &json!(false));
+    let annotations = pool.spec.service_account.as_ref().map(|account| &account.annotations);
+    child.object["metadata"]["annotations"] = json!(annotations);
+    child
+}
+
+/// Never `minAvailable`: at one pod it would keep a node from ever being drained.
+fn disruption_budget(pool: &ExportPool) -> Value {
+    json!({
+        "maxUnavailable": "25%",
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        "selector": {"matchLabels": selector(pool)},
+    })
+}
+
+fn service(pool: &ExportPool) -> Value {
+    json!({
+        "clusterIP": "None",
+        "publishNotReadyAddresses": true,
+        "selector": selector(pool),
+        "ports": [{"name": "http", "port": 3000, "targetPort": "http", "protocol": "TCP"}],
+    })
+}
+
+fn pod_monitor(pool: &ExportPool) -> Child {
+    let kind = GroupVersionKind::gvk("monitoring.coreos.com", "v1", "PodMonitor");
+    let spec = json!({
+        "selector": {"matchLabels": selector(pool)},
+        "podMetricsEndpoints": [{"port": "http", "path": "/metrics"}],
+    });
+    of_resource(pool, ApiResource::from_gvk(&kind), "spec", &spec)
+}

@@ -1,0 +1,156 @@
+//! How many pods, and why: what `scaling` decides, and what people said beside it. Pure; time is an argument.
+//!
+//! In this order: `override`, a fixed number, `paused`, then the scaling with what a schedule asks for at least, and
+//! with a fallback while the queues cannot be read. `mode: Observe` tells what would be, and changes nothing.
+
+mod memory;
+mod policy;
+mod schedule;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+use exportpool_scaling::{Decision, InvalidPolicy, Observation, Reason};
+use jiff::Timestamp;
+
+pub use memory::Memory;
+pub use policy::{policy, slots};
+pub use schedule::{InvalidSchedule, in_force};
+pub use verdict::{Verdict, Why};
+
+use crate::api::{ExportPoolSpec, Fallback, FallbackBehavior, Mode, Override, Paused, Schedule};
+pub(crate) use policy::count;
+
+/// A spec that nothing can be decided by: an older schema is installed, or a schedule is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Undecidable {
+    /// A number outside of its range.
+    #[error("{0}")]
+    Policy(#[from] InvalidPolicy),
+    /// A schedule.
+    #[error("{0}")]
+    Schedule(#[from] InvalidSchedule),
+}
+
+impl Undecidable {
+    /// A stable word for conditions.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Policy(_) => "InvalidScaling",
+            Self::Schedule(_) => "InvalidSchedule",
+        }
+    }
+}
+
+/// Takes an observation into the memory and decides. Once for each observation.
+///
+/// # Errors
+/// [`Undecidable`]: the pods stay as many as they are.
+pub fn decide(
+    spec: &ExportPoolSpec,
+    memory: &mut Memory,
+    seen: &Observation,
+) -> Result<Verdict, Undecidable> {
+    let now = timestamp(seen);
+    let schedules = spec.scaling.as_ref().map_or(&[][..], |scaling| &scaling.schedules);
+    let schedule = in_force(schedules, now)?.filter(|_| !spec.drain);
+    let policy = policy(spec, schedule.map_or(0, |schedule| count(schedule.min_replicas)))?;
+    let decision = memory.decide(&policy, seen);
+    Ok(Case { spec, memory, seen, now }.verdict(decision, schedule))
+}
+
+/// What a verdict is made from, beside the decision.
+struct Case<'a> {
+    spec: &'a ExportPoolSpec,
+    memory: &'a Memory,
+    seen: &'a Observation,
+    now: Timestamp,
+}
+
+impl Case<'_> {
+    fn verdict(&self, decision: Decision, schedule: Option<&Schedule>) -> Verdict {
+        let (replicas, why) = self.choose(&decision, schedule);
+        Verdict { replicas, why, inputs: decision.inputs }
+    }
+
+    fn choose(&self, decision: &Decision, schedule: Option<&Schedule>) -> (u32, Why) {
+        let present = self.seen.replicas;
+        if let Some(by) = self.overridden() {
+            return (count(by.replicas), Why::Overridden { until: by.until.0 });
+        }
+        if let (Some(replicas), false) = (self.spec.replicas, self.spec.drain) {
+            return (count(replicas), Why::Fixed);
+        }
+        if let Some(paused) = self.paused() {
+            let until = paused.until.as_ref().map(|until| until.0);
+            return (present, Why::Paused { reason: paused.reason.clone(), until });
+        }
+        if self.observes() {
+            return (present, Why::Observing { would: decision.desired, reason: decision.reason.clone() });
+        }
+        self.scaled(decision, schedule)
+    }
+
+    fn scaled(&self, decision: &Decision, schedule: Option<&Schedule>) -> (u32, Why) {
+        let (replicas, reason) = (decision.desired, decision.reason.clone());
+        if let Some(fallen_back) = self.fallen_back(decision) {
+            return fallen_back;
+        }
+        if self.spec.drain {
+            let drained =
+                replicas == 0 && self.seen.pods.is_empty() && !matches!(reason, Reason::HeldUnknown { .. });
+            return (replicas, if drained { Why::Drained } else { Why::Draining { reason } });
+        }
+        match (&reason, schedule) {
+            (Reason::AtMin { wanted, min }, Some(schedule)) if *min <= count(schedule.min_replicas) => {
+                (replicas, Why::Scheduled { schedule: schedule.name.clone(), wanted: *wanted })
+            }
+            _ => (replicas, Why::Scaled(reason)),
+        }
+    }
+
+    /// Never fewer than there are: what cannot be read takes nobody's pods away.
+    fn fallen_back(&self, decision: &Decision) -> Option<(u32, Why)> {
+        let fallback = self.spec.scaling.as_ref()?.fallback.as_ref()?;
+        let failed_reads = self.memory.failed_reads();
+        let unknown = matches!(decision.reason, Reason::HeldUnknown { .. });
+        if !unknown || failed_reads < count(fallback.after_failed_reads) {
+            return None;
+        }
+        let at_least = self.at_least(fallback)?;
+        let replicas = decision.desired.max(at_least.min(self.largest()));
+        Some((replicas, Why::FallenBack { behavior: fallback.behavior, failed_reads, at_least }))
+    }
+
+    fn at_least(&self, fallback: &Fallback) -> Option<u32> {
+        match fallback.behavior {
+            FallbackBehavior::Hold => None,
+            FallbackBehavior::Static => fallback.replicas.map(count),
+            FallbackBehavior::LastGood => self.memory.last_good(),
+        }
+    }
+
+    fn largest(&self) -> u32 {
+        self.spec.scaling.as_ref().map_or(u32::MAX, |scaling| count(scaling.max_replicas))
+    }
+
+    fn overridden(&self) -> Option<&Override> {
+        let by = self.spec.scaling.as_ref()?.r#override.as_ref();
+        by.filter(|by| by.until.0 > self.now)
+    }
+
+    fn paused(&self) -> Option<&Paused> {
+        let paused = self.spec.scaling.as_ref()?.paused.as_ref();
+        paused.filter(|paused| paused.until.as_ref().is_none_or(|until| until.0 > self.now))
+    }
+
+    fn observes(&self) -> bool {
+        self.spec.scaling.as_ref().is_some_and(|scaling| scaling.mode == Mode::Observe)
+    }
+}
+
+fn timestamp(seen: &Observation) -> Timestamp {
+    let millis = i64::try_from(seen.now.0).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,27 @@
+//! Names that the operator and other programs agree on.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube_runtime::reflector::ObjectRef;
+
+use crate::api::ExportPool;
+
+/// Owns what the operator writes, by server-side apply.
+pub const FIELD_MANAGER: &str = "exportpool-operator";
+/// On everything of a pool: its name.
+pub const POOL_LABEL: &str = "exportpool.dev/pool";
+/// Selects everything that operators manage.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by=exportpool-operator";
+/// Selects pods of pools.
+pub const IS_WORKER: &str = "app.kubernetes.io/name=exportpool-worker";
+/// On a namespace: patterns of the ARNs of queues whose depth the operator may read with its own identity.
+pub const ALLOWED_QUEUES: &str = "exportpool.dev/allowed-queues";
+/// On a pod: the lower, the sooner it is deleted
+/// (<https://kubernetes.io/docs/concepts/workloads/controllers/replicaset/#pod-deletion-cost>).
+pub const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
+
+/// The pool that something belongs to, by its label.
+#[must_use]
+pub fn pool_of(metadata: &ObjectMeta) -> Option<ObjectRef<ExportPool>> {
+    let name = metadata.labels.as_ref()?.get(POOL_LABEL)?;
+    Some(ObjectRef::new(name).within(metadata.namespace.as_deref()?))
+}

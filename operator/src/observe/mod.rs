@@ -1,0 +1,108 @@
+//! What is there: the depth of the queues, what pods say of themselves, and what was watched. Unknown is a value.
+
+pub mod queues;
+mod readers;
+pub mod reports;
+pub mod workload;
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use exportpool_contract::{PodReport, report::ByQueue};
+use exportpool_scaling::{Depth, Observation, PodPhase, PodSeen, Reading, UnknownDepth, UnreadReport};
+use jiff::Timestamp;
+
+pub use readers::{Readers, Started};
+
+use crate::{
+    api::ExportPool,
+    reconcile::Context,
+    report::{QueueRead, Reports},
+};
+use reports::{Answers, Asked, sample};
+use workload::{PodView, Workload, millis};
+
+/// Where a consumer answers.
+const REPORT_PORT: u16 = 3000;
+
+/// What one look at a pool saw.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// For the decision.
+    pub observation: Observation,
+    /// The queues, for people.
+    pub queues: ByQueue<QueueRead>,
+    /// How many reports were read.
+    pub reports: Reports,
+    /// When the oldest work in hand was put on its queue.
+    pub oldest: Option<Timestamp>,
+}
+
+/// Looks at a pool: at its queues, and at the pods whose turn it is.
+pub async fn observe(pool: &ExportPool, context: &Context, workload: &Workload) -> Seen {
+    let readers = &context.readers;
+    let turn = sample(&asked(&workload.pods), readers.turn());
+    let (queues, answers) = tokio::join!(readers.queues(pool), readers.reports.read(&turn));
+    seen(workload, queues, &answers, Timestamp::now())
+}
+
+/// What every pod says of itself, by UID: before it is chosen which of them go.
+pub(crate) async fn all_reports(context: &Context, pods: &[PodView]) -> BTreeMap<String, Reading> {
+    let answers = context.readers.reports.read(&asked(pods)).await;
+    pods.iter().map(|pod| (pod.uid.clone(), reading(pod, &answers))).collect()
+}
+
+/// Pods that may have something to say.
+fn asked(pods: &[PodView]) -> Vec<Asked> {
+    let running = pods.iter().filter(|pod| pod.phase != PodPhase::Pending);
+    let asked =
+        |pod: &PodView| Some(Asked { uid: pod.uid.clone(), at: SocketAddr::new(pod.ip?, REPORT_PORT) });
+    running.filter_map(asked).collect()
+}
+
+fn seen(workload: &Workload, queues: ByQueue<QueueRead>, answers: &Answers, now: Timestamp) -> Seen {
+    let depth = |read: &QueueRead| read.depth.unwrap_or(Depth::Unknown(UnknownDepth::NotRead));
+    let observation = Observation {
+        now: millis(now),
+        queues: ByQueue {
+            export_jobs: depth(&queues.export_jobs),
+            download_tasks: depth(&queues.download_tasks),
+        },
+        pods: workload.pods.iter().map(|pod| pod_seen(pod, answers)).collect(),
+        replicas: workload.replicas(),
+    };
+    let told = answers.values().filter_map(|answer| answer.as_ref().ok());
+    let oldest = told.filter_map(|report: &PodReport| report.oldest_enqueued_at).min();
+    let oldest = oldest.and_then(|at| Timestamp::from_millisecond(i64::try_from(at).ok()?).ok());
+    Seen { observation, reports: counted(workload, answers), oldest, queues }
+}
+
+fn counted(workload: &Workload, answers: &Answers) -> Reports {
+    let ready = workload.pods.iter().filter(|pod| pod.phase == PodPhase::Ready);
+    let answered: Vec<_> = ready.filter_map(|pod| answers.get(&pod.uid)).collect();
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Reports {
+        asked: count(answered.len()),
+        read: count(answered.iter().filter(|answer| answer.is_ok()).count()),
+    }
+}
+
+fn pod_seen(pod: &PodView, answers: &Answers) -> PodSeen {
+    PodSeen {
+        uid: pod.uid.clone(),
+        phase: pod.phase,
+        created_at: pod.created_at,
+        ready_at: pod.ready_at,
+        report: reading(pod, answers),
+    }
+}
+
+fn reading(pod: &PodView, answers: &Answers) -> Reading {
+    match answers.get(&pod.uid) {
+        Some(Ok(report)) => Reading::Read(Box::new(report.into())),
+        Some(Err(why)) => Reading::Unread(*why),
+        None if pod.ip.is_none() || pod.phase == PodPhase::Pending => {
+            Reading::Unread(UnreadReport::NotRunning)
+        }
+        None => Reading::Unread(UnreadReport::NotSampled),
+    }
+}

@@ -1,0 +1,204 @@
+//! One read of one queue.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use aws_sdk_sqs::{
+    Client, error::SdkError, operation::get_queue_attributes::GetQueueAttributesError,
+    types::QueueAttributeName as Attribute,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use exportpool_scaling::Depth;
+use tokio::time::Instant;
+
+use super::{
+    credentials::Credentials,
+    fault::QueueFault,
+    source::{Principal, QueueSource},
+};
+
+/// Credentials are looked for again after this: they may have been replaced.
+const CREDENTIALS_LAST: Duration = Duration::from_secs(300);
+
+/// Reads the depth of a queue.
+pub trait ReadDepth: Send + Sync + 'static {
+    /// Asks once.
+    ///
+    /// # Errors
+    /// [`QueueFault`]: the depth is not known.
+    fn read(&self, source: &QueueSource) -> impl Future<Output = Result<Depth, QueueFault>> + Send;
+}
+
+/// Reads from SQS.
+pub struct AwsDepths {
+    credentials: Credentials,
+    clients: Mutex<HashMap<ClientOf, (Client, Instant)>>,
+}
+
+/// What a client is of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct ClientOf {
+    endpoint: Option<String>,
+    region: String,
+    principal: Principal,
+}
+
+impl AwsDepths {
+    /// With these credentials.
+    #[must_use]
+    pub fn new(credentials: Credentials) -> Self {
+        Self { credentials, clients: Mutex::default() }
+    }
+
+    async fn client(&self, source: &QueueSource) -> Result<Client, QueueFault> {
+        let of = client_of(source);
+        let known = self.clients().get(&of).cloned();
+        if let Some((client, _)) = known.filter(|(_, found_at)| found_at.elapsed() < CREDENTIALS_LAST) {
+            return Ok(client);
+        }
+        let client = Client::new(&self.credentials.find(source).await?);
+        let mut clients = self.clients();
+        clients.retain(|_, (_, found_at)| found_at.elapsed() < CREDENTIALS_LAST);
+        clients.insert(of, (client.clone(), Instant::now()));
+        Ok(client)
+    }
+
+    fn clients(&self) -> std::sync::MutexGuard<'_, HashMap<ClientOf, (Client, Instant)>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ReadDepth for AwsDepths {
+    async fn read(&self, source: &QueueSource) -> Result<Depth, QueueFault> {
+        let request = self.client(source).await?.get_queue_attributes().queue_url(source.url());
+        let request = request
+            .attribute_names(Attribute::ApproximateNumberOfMessages)
+            .attribute_names(Attribute::ApproximateNumberOfMessagesNotVisible)
+            .attribute_names(Attribute::ApproximateNumberOfMessagesDelayed)
+            .attribute_names(Attribute::DelaySeconds);
+        match request.send().await {
+            Ok(answer) => depth(&answer.attributes.unwrap_or_default())
+                .ok_or_else(|| QueueFault::Malformed { at: source.at() }),
+            Err(error) => {
+                let fault = fault(source, &error);
+                if matches!(fault, QueueFault::Denied { .. }) {
+                    self.clients().remove(&client_of(source));
+                }
+                Err(fault)
+            }
+        }
+    }
+}
+
+fn client_of(source: &QueueSource) -> ClientOf {
+    let QueueSource { endpoint, region, principal, .. } = source.clone();
+    ClientOf { endpoint, region, principal }
+}
+
+/// A number that is missing or is none makes the whole answer unknown: nothing is zero for want of a reading.
+fn depth(attributes: &HashMap<Attribute, String>) -> Option<Depth> {
+    let number = |name: &Attribute| attributes.get(name)?.parse::<u64>().ok();
+    Some(Depth::Known {
+        visible: number(&Attribute::ApproximateNumberOfMessages)?,
+        not_visible: number(&Attribute::ApproximateNumberOfMessagesNotVisible)?,
+        delayed: number(&Attribute::ApproximateNumberOfMessagesDelayed)?,
+        delay: Duration::from_secs(number(&Attribute::DelaySeconds)?),
+    })
+}
+
+/// By its code: what AWS says otherwise is not repeated.
+fn fault(source: &QueueSource, error: &SdkError<GetQueueAttributesError, HttpResponse>) -> QueueFault {
+    let at = source.at();
+    match error {
+        SdkError::ServiceError(service) => {
+            let status = service.raw().status().as_u16();
+            of_answer(source, service.err().code().unwrap_or_default(), status)
+        }
+        SdkError::ResponseError(_) => QueueFault::Malformed { at },
+        // There were no credentials to send it with.
+        SdkError::DispatchFailure(failure) if failure.is_other() && failure.as_other().is_none() => {
+            denied(source)
+        }
+        SdkError::ConstructionFailure(_) => denied(source),
+        _ => QueueFault::Unreachable { at },
+    }
+}
+
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html>
+fn of_answer(source: &QueueSource, code: &str, status: u16) -> QueueFault {
+    let throttled =
+        code.contains("Throttl") || code.contains("TooManyRequests") || code == "RequestLimitExceeded";
+    match (code, status) {
+        _ if throttled || status == 429 => QueueFault::Throttled,
+        ("QueueDoesNotExist", _) => QueueFault::NotFound { arn: source.arn() },
+        (code, _) if code.ends_with("NonExistentQueue") => QueueFault::NotFound { arn: source.arn() },
+        (_, 401 | 403) => denied(source),
+        ("InvalidAddress" | "InvalidSecurity" | "InvalidClientTokenId" | "SignatureDoesNotMatch", _) => {
+            denied(source)
+        }
+        (_, 500..) => QueueFault::Unreachable { at: source.at() },
+        _ => QueueFault::Malformed { at: source.at() },
+    }
+}
+
+fn denied(source: &QueueSource) -> QueueFault {
+    let who = match &source.principal {
+        Principal::Operator => "the operator's identity".to_owned(),
+        Principal::Secret { name, .. } => format!("the keys of Secret {name}"),
+        Principal::Role { arn, .. } => format!("role {arn}"),
+    };
+    QueueFault::Denied { who, arn: source.arn() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source() -> QueueSource {
+        QueueSource {
+            endpoint: None,
+            region: "eu-west-1".into(),
+            account: "123456789012".into(),
+            name: "jobs".into(),
+            principal: Principal::Operator,
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_number_or_with_another_text_is_no_depth() {
+        let names = [
+            Attribute::ApproximateNumberOfMessages,
+            Attribute::ApproximateNumberOfMessagesNotVisible,
+            Attribute::ApproximateNumberOfMessagesDelayed,
+            Attribute::DelaySeconds,
+        ];
+        let all: HashMap<_, _> = names.iter().cloned().zip(["3", "2", "1", "5"].map(str::to_owned)).collect();
+        let known = Depth::Known { visible: 3, not_visible: 2, delayed: 1, delay: Duration::from_secs(5) };
+        assert_eq!(depth(&all), Some(known));
+        for name in &names {
+            for wrong in [None, Some(""), Some("many"), Some("-1")] {
+                let mut attributes = all.clone();
+                attributes.remove(name);
+                attributes.extend(wrong.map(|wrong| (name.clone(), wrong.to_owned())));
+                assert_eq!(depth(&attributes), None, "{name:?} {wrong:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_of_aws_is_known_by_its_code() {
+        let reason = |code, status| of_answer(&source(), code, status).reason();
+        assert_eq!(reason("AWS.SimpleQueueService.NonExistentQueue", 400), "NotFound");
+        assert_eq!(reason("QueueDoesNotExist", 400), "NotFound");
+        assert_eq!(reason("RequestThrottled", 403), "Throttled");
+        assert_eq!(reason("ThrottlingException", 400), "Throttled");
+        assert_eq!(reason("AccessDenied", 403), "Denied");
+        assert_eq!(reason("InvalidClientTokenId", 403), "Denied");
+        assert_eq!(reason("InternalError", 500), "Unreachable");
+        assert_eq!(reason("", 404), "Malformed");
+    }
+}

@@ -1,0 +1,91 @@
+//! One round of one pool: observe, decide, apply, report.
+
+mod context;
+mod pace;
+mod state;
+
+use std::{convert::Infallible, sync::Arc, time::Instant};
+
+use jiff::Timestamp;
+use kube_runtime::controller::Action;
+
+pub use context::{Context, Settings};
+use state::State;
+
+use crate::{
+    api::ExportPool,
+    apply::{self, Target},
+    decide::decide,
+    observe::{self, workload::Workload},
+    report::{Obstacle, Round, events, metrics},
+};
+
+/// Reconciles a pool. What goes wrong is a value, and is told on the pool: nothing is thrown.
+///
+/// # Errors
+/// None.
+pub async fn reconcile(pool: Arc<ExportPool>, context: Arc<Context>) -> Result<Action, Infallible> {
+    if !context.is_ours(&pool) {
+        context.forget(&pool);
+        return Ok(Action::await_change());
+    }
+    let begun = Instant::now();
+    let state = context.state_of(&pool);
+    let mut state = state.lock().await;
+    let action = round(&pool, &context, &mut state).await;
+    metrics::reconciled(begun.elapsed().as_secs_f64());
+    Ok(action)
+}
+
+async fn round(pool: &ExportPool, context: &Context, state: &mut State) -> Action {
+    let workload = Workload::of(pool, &context.watched);
+    if state.is_due(pool, Instant::now()) {
+        let seen = Box::pin(observe::observe(pool, context, &workload)).await;
+        let verdict = decide(&pool.spec, &mut state.memory, &seen.observation);
+        state.note(pool, seen, verdict);
+    }
+    let obstacle = carry_out(pool, context, state, &workload).await.err();
+    tell(pool, context, state, obstacle.as_ref()).await;
+    Action::requeue(state.wait(pool, obstacle.as_ref(), Instant::now()))
+}
+
+/// What was decided becomes so. As long as nothing is, the pods stay as many as they are.
+async fn carry_out(
+    pool: &ExportPool,
+    context: &Context,
+    state: &mut State,
+    workload: &Workload,
+) -> Result<(), Obstacle> {
+    let decided = state.verdict.as_ref().and_then(|verdict| verdict.as_ref().ok());
+    let from = workload.replicas();
+    let target = Target { workload, replicas: decided.map_or(from, |verdict| verdict.replicas) };
+    let to = apply::apply(pool, context, &mut state.applying, target).await?;
+    if let Some(verdict) = decided {
+        let event = state.told.scaled(from, to, verdict.why.word(), Timestamp::now());
+        context.publish(pool, event).await;
+    }
+    Ok(())
+}
+
+async fn tell(pool: &ExportPool, context: &Context, state: &mut State, obstacle: Option<&Obstacle>) {
+    // As it is by now: pods come and go while a round is on.
+    let workload = Workload::of(pool, &context.watched);
+    let round = Round {
+        pool,
+        now: Timestamp::now(),
+        workload: &workload,
+        queues: &state.queues,
+        reports: state.reports,
+        oldest: state.oldest,
+        learned: state.memory.learned(),
+        verdict: state.verdict.as_ref(),
+        obstacle,
+    };
+    let told = state.written.news(&round);
+    metrics::tell(&round, &told.status);
+    if told.is_news {
+        let before = pool.status.as_ref().map_or(&[][..], |status| &status.conditions);
+        context.publish(pool, events::of_conditions(before, &told.status.conditions)).await;
+        context.write_status(pool, &told.status).await;
+    }
+}

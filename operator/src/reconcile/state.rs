@@ -1,0 +1,77 @@
+//! What is kept of a pool from round to round.
+
+use std::time::{Duration, Instant};
+
+use exportpool_contract::report::ByQueue;
+use jiff::Timestamp;
+
+use super::pace;
+use crate::{
+    api::ExportPool,
+    apply::Applying,
+    decide::{Memory, Undecidable, Verdict},
+    observe::Seen,
+    report::{
+        Obstacle, QueueRead, Reports,
+        events::Told,
+        status::{Written, relearned},
+    },
+};
+
+/// What is kept of a pool from round to round.
+pub(crate) struct State {
+    pub memory: Memory,
+    pub applying: Applying,
+    pub verdict: Option<Result<Verdict, Undecidable>>,
+    pub queues: ByQueue<QueueRead>,
+    pub reports: Reports,
+    pub oldest: Option<Timestamp>,
+    pub written: Written,
+    pub told: Told,
+    /// When the queues are read next, and the generation of the spec they were read for last.
+    due_at: Option<Instant>,
+    generation: Option<i64>,
+    failures: u32,
+}
+
+impl State {
+    /// Begins with what another leader left in the status.
+    pub(super) fn begin(pool: &ExportPool) -> Self {
+        Self {
+            memory: Memory::with_learned(relearned(pool.status.as_ref())),
+            applying: Applying::default(),
+            verdict: None,
+            queues: ByQueue::default(),
+            reports: Reports::default(),
+            oldest: None,
+            written: Written::default(),
+            told: Told::default(),
+            due_at: None,
+            generation: None,
+            failures: 0,
+        }
+    }
+
+    /// Whether it is time to look again: at once when the spec changed.
+    pub(super) fn is_due(&self, pool: &ExportPool, now: Instant) -> bool {
+        self.generation != pool.metadata.generation || self.due_at.is_none_or(|due_at| due_at <= now)
+    }
+
+    pub(super) fn note(&mut self, pool: &ExportPool, seen: Seen, verdict: Result<Verdict, Undecidable>) {
+        self.generation = pool.metadata.generation;
+        self.due_at = Some(Instant::now() + pace::interval(pool, &seen));
+        let Seen { queues, reports, oldest, .. } = seen;
+        (self.queues, self.reports, self.oldest) = (queues, reports, oldest);
+        self.verdict = Some(verdict);
+    }
+
+    /// The time until the next round: until the queues are read again, or sooner for what was in the way and passes.
+    pub(super) fn wait(&mut self, _pool: &ExportPool, obstacle: Option<&Obstacle>, now: Instant) -> Duration {
+        self.failures = if obstacle.is_some() { self.failures.saturating_add(1) } else { 0 };
+        let due = self.due_at.map_or(Duration::ZERO, |due_at| due_at.saturating_duration_since(now));
+        match obstacle {
+            Some(obstacle) if obstacle.passes() => due.min(pace::again(self.failures)),
+            _ => due,
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Ready, and what stands in the way. Pure.
+//!
+//! `Reconciling` and `Stalled` are there only while they are true, as kstatus has it
+//! (<https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md>).
+
+use exportpool_scaling::{Depth, PodPhase, Reason, UnknownDepth};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{QueueRead, Round};
+use crate::{
+    api::{Condition, ConditionStatus},
+    decide::{Verdict, Why},
+};
+
+/// A condition without its times.
+struct Fact {
+    type_: &'static str,
+    status: ConditionStatus,
+    reason: String,
+    message: String,
+}
+
+impl Fact {
+    fn new(type_: &'static str, status: ConditionStatus, reason: &str, message: impl Into<String>) -> Self {
+        Self { type_, status, reason: reason.to_owned(), message: message.into() }
+    }
+}
+
+use ConditionStatus::{False, True, Unknown};
+
+/// The conditions of a round, with the times of those that did not change.
+pub(super) fn conditions(round: &Round<'_>, before: &[Condition]) -> Vec<Condition> {
+    let facts = [
+        Some(ready(round)),
+        reconciling(round),
+        stalled(round),
+        Some(queues_readable(round)),
+        Some(reports_readable(round)),
+        Some(scaling_active(round)),
+        objective_reachable(round),
+    ];
+    facts.into_iter().flatten().map(|fact| dated(fact, round, before)).collect()
+}
+
+fn dated(fact: Fact, round: &Round<'_>, before: &[Condition]) -> Condition {
+    let same = before.iter().find(|c| c.type_ == fact.type_ && c.status == fact.status);
+    Condition {
+        type_: fact.type_.to_owned(),
+        status: fact.status,
+        reason: fact.reason,
+        message: fact.message.chars().take(1024).collect(),
+        last_transition_time: same.map_or(Time(round.now), |c| c.last_transition_time.clone()),
+        observed_generation: round.pool.metadata.generation,
+    }
+}
+
+fn ready(round: &Round<'_>) -> Fact {
+    if let Some((reason, message)) = lasting_obstacle(round) {
+        return Fact::new("Ready", False, reason, message);
+    }
+    if let Some((reason, message)) = unreadable(round) {
+        return Fact::new("Ready", False, reason, message);
+    }
+    let Some(Ok(verdict)) = round.verdict else {
+        return Fact::new("Ready", Unknown, "NotRead", "the queues were not read yet");
+    };
+    let (_, ready) = round.workload.present();
+    let wanted = usize::try_from(verdict.replicas).unwrap_or(usize::MAX);
+    if wanted == 0 {
+        return Fact::new("Ready", True, "ScaledToZero", "there is nothing to do, and the queues are read");
+    }
+    if ready >= wanted {
+        return Fact::new("Ready", True, "PodsReady", format!("{ready} pods are ready"));
+    }
+    let (reason, why) = missing_pods(round);
+    Fact::new("Ready", False, reason, format!("{ready} of {wanted} pods are ready{why}"))
+}
+
+/// What keeps pods from becoming ready, in the words of the scheduler or the kubelet.
+fn missing_pods(round: &Round<'_>) -> (&'static str, String) {
+    let not_ready = |phase| matches!(phase, PodPhase::Pending | PodPhase::Unready);
+    let mut waiting = round.workload.pods.iter().filter(|pod| not_ready(pod.phase));
+    let stuck = waiting.find_map(|pod| {
+        let word = pod
+            .waits_for
+            .as_deref()
+            .filter(|word| *word != "ContainerCreating" && *word != "PodInitializing");
+        word.map(|word| format!("; {}: {word}, see kubectl describe pod {}", pod.name, pod.name))
+    });
+    stuck.map_or_else(|| ("PodsStarting", String::new()), |why| ("PodsStuck", why))
+}
+
+fn reconciling(round: &Round<'_>) -> Option<Fact> {
+    if let Some(obstacle) = round.obstacle.filter(|obstacle| obstacle.passes()) {
+        return Some(Fact::new("Reconciling", True, obstacle.reason(), format!("{obstacle}: tried again")));
+    }
+    let rolling = round.workload.is_rolling_out();
+    rolling.then(|| Fact::new("Reconciling", True, "RollingOut", "pods of an older template are replaced"))
+}
+
+fn stalled(round: &Round<'_>) -> Option<Fact> {
+    lasting_obstacle(round).map(|(reason, message)| Fact::new("Stalled", True, reason, message))
+}
+
+/// What will not pass before somebody does something.
+fn lasting_obstacle(round: &Round<'_>) -> Option<(&'static str, String)> {
+    if let Some(obstacle) = round.obstacle.filter(|obstacle| !obstacle.passes()) {
+        return Some((obstacle.reason(), obstacle.to_string()));
+    }
+    match round.verdict {
+        Some(Err(undecidable)) => Some((undecidable.reason(), undecidable.to_string())),
+        _ => None,
+    }
+}
+
+fn queues_readable(round: &Round<'_>) -> Fact {
+    let queues = [&round.queues.export_jobs, &round.queues.download_tasks];
+    if let Some((reason, message)) = unreadable(round) {
+        return Fact::new("QueuesReadable", False, reason, message);
+    }
+    if queues.iter().any(|queue| queue.depth.is_none()) {
+        return Fact::new("QueuesReadable", Unknown, "NotRead", "the queues were not read yet");
+    }
+    Fact::new("QueuesReadable", True, "Read", "both queues are read")
+}
+
+/// The first queue that cannot be read.
+fn unreadable(round: &Round<'_>) -> Option<(&'static str, String)> {
+    let named = [("exportJobs", &round.queues.export_jobs), ("downloadTasks", &round.queues.download_tasks)];
+    named.into_iter().find_map(|(name, queue)| {
+        let (reason, message) = told(queue)?;
+        Some((reason, format!("{name} cannot be read: {message}")))
+    })
+}
+
+fn told(queue: &QueueRead) -> Option<(&'static str, String)> {
+    match (&queue.fault, &queue.depth) {
+        (Some(fault), _) => Some(fault.clone()),
+        (None, Some(Depth::Unknown(why))) if *why != UnknownDepth::NotRead => {
+            Some((why.word(), "it is read again".to_owned()))
+        }
+        (None, _) => None,
+    }
+}
+
+fn reports_readable(round: &Round<'_>) -> Fact {
+    let (asked, read) = (round.reports.asked, round.reports.read);
+    if asked == 0 {
+        return Fact::new("ReportsReadable", True, "NoPods", "there are no ready pods to ask");
+    }
+    let enough = read * 2 >= asked;
+    if enough {
+        // Without numbers: they move from round to round.
+        return Fact::new("ReportsReadable", True, "Read", "pods tell what they do");
+    }
+    let message = "most pods do not tell what they do: nothing is scaled in; look whether a NetworkPolicy keeps the \
+                   operator from port 3000 of the pods";
+    Fact::new("ReportsReadable", False, "Unreadable", message)
+}
+
+fn scaling_active(round: &Round<'_>) -> Fact {
+    let verdict = match round.verdict {
+        None => return Fact::new("ScalingActive", Unknown, "NotRead", "the queues were not read yet"),
+        Some(Err(undecidable)) => {
+            return Fact::new("ScalingActive", False, undecidable.reason(), undecidable.to_string());
+        }
+        Some(Ok(verdict)) => verdict,
+    };
+    let word = verdict.why.word();
+    match &verdict.why {
+        Why::Fixed | Why::Overridden { .. } | Why::Paused { .. } => {
+            Fact::new("ScalingActive", False, word, verdict.why.to_string())
+        }
+        Why::Observing { .. } => Fact::new(
+            "ScalingActive",
+            False,
+            word,
+            "scaling.mode is Observe: decisions are reported, and not carried out",
+        ),
+        Why::FallenBack { .. } | Why::Scaled(Reason::HeldUnknown { .. }) => {
+            Fact::new("ScalingActive", False, word, "a queue cannot be read: no pod is taken away")
+        }
+        _ => Fact::new("ScalingActive", True, "Scaling", "the pods follow the queues"),
+    }
+}
+
+/// Whether the backlog can be worked off in the drain time.
+fn objective_reachable(round: &Round<'_>) -> Option<Fact> {
+    let scaling = round.pool.spec.scaling.as_ref()?;
+    let Some(Ok(Verdict { inputs: Some(inputs), .. })) = round.verdict else { return None };
+    let drain = scaling.drain_time_seconds;
+    let start = inputs.pod_start_seconds.unwrap_or(0.0);
+    if start >= f64::from(drain) {
+        let message = format!(
+            "pods take {start:.0} s to start, drainTimeSeconds is {drain}: raise it, or make pods start faster (a \
+             smaller image, nodes that are there)"
+        );
+        return Some(Fact::new("ObjectiveReachable", False, "StartTooSlow", message));
+    }
+    let max = scaling.max_replicas;
+    if inputs.wanted > crate::decide::count(max) {
+        let message = format!(
+            "the backlog needs {} pods to be worked off in {drain} s, maxReplicas is {max}: raise maxReplicas or \
+             drainTimeSeconds",
+            inputs.wanted
+        );
+        return Some(Fact::new("ObjectiveReachable", False, "MaxReplicas", message));
+    }
+    Some(Fact::new("ObjectiveReachable", True, "Reachable", "the pods suffice for the drain time"))
+}

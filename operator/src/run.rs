@@ -1,0 +1,224 @@
+//! The controller: it watches from the start, leads when it may, and writes nothing when it may not.
+
+use std::{convert::Infallible, future::ready, num::NonZeroU32, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, bail};
+use futures_util::{Stream, StreamExt, stream};
+use kube::{Api, Client};
+use kube_runtime::Controller;
+use metrics::gauge;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use metrics_util::MetricKindMask;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::broadcast::error::RecvError,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    api::ExportPool,
+    apply::render::Served,
+    arguments, crd,
+    http::{self, Readiness},
+    lead::Election,
+    observe::{Readers, Started},
+    reconcile::{Context, Settings, reconcile},
+    report::metrics::describe,
+    watch::Watched,
+};
+
+/// Rounds that are on at a time, each of another pool: most of a round is waiting.
+const CONCURRENT_ROUNDS: u16 = 64;
+/// Rounds that are on when the process is told to end get this long to finish: the Lease is not renewed meanwhile, and
+/// lasts three times as long.
+const FINISHING: Duration = Duration::from_secs(5);
+/// How often a definition that is missing is looked for again.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// Numbers of pools that are gone are dropped after this.
+const FORGET_AFTER: Duration = Duration::from_secs(600);
+
+/// Runs until the process is told to end, or may not lead any more.
+///
+/// # Errors
+/// What keeps it from starting; that the Lease is lost.
+pub async fn run(arguments: arguments::Controller) -> anyhow::Result<()> {
+    let ended = signalled()?;
+    tokio::pin!(ended);
+    let readiness = Readiness::not_yet("starting");
+    let client = Client::try_default()
+        .await
+        .context("there is no cluster to talk to: neither a pod's ServiceAccount nor a kubeconfig")?;
+    let mut tasks = JoinSet::new();
+    serve(&arguments, &readiness, &mut tasks)?;
+    let mut election = Election::new(
+        Api::namespaced(client.clone(), &arguments.lease_namespace),
+        arguments.lease_name.clone(),
+        arguments.identity.clone(),
+    );
+    let warmed_up = warm_up(&client, &arguments, &readiness, &mut tasks);
+    let contexts = tokio::select! {
+        contexts = warmed_up => contexts?,
+        () = &mut ended => return Ok(()),
+    };
+    tokio::select! {
+        () = election.won() => {}
+        () = &mut ended => return Ok(()),
+        ended = tasks.join_next() => bail!("a part of the operator ended: {ended:?}"),
+    }
+    lead(&contexts, &mut election, ended, &mut tasks).await
+}
+
+/// Leads until told to end, and then gives the Lease back; or until it is lost, and then nothing is finished: another
+/// one may lead already.
+async fn lead(
+    contexts: &[Arc<Context>],
+    election: &mut Election,
+    ended: impl Future<Output = ()>,
+    tasks: &mut JoinSet<()>,
+) -> anyhow::Result<()> {
+    tracing::info!("this process leads");
+    gauge!("exportpool_leader").set(1.0);
+    let stop = CancellationToken::new();
+    let mut rounds = JoinSet::new();
+    for context in contexts {
+        rounds.spawn(control(Arc::clone(context), stop.clone()));
+    }
+    tokio::select! {
+        () = ended => {}
+        () = election.lost() => bail!("the Lease is lost: another operator may lead"),
+        ended = tasks.join_next() => bail!("a part of the operator ended: {ended:?}"),
+        ended = rounds.join_next() => bail!("the rounds ended: {ended:?}"),
+    }
+    tracing::info!("told to end: rounds that are on are finished");
+    stop.cancel();
+    let all = async { while rounds.join_next().await.is_some() {} };
+    if timeout(FINISHING, all).await.is_err() {
+        tracing::warn!("not all rounds are finished: the next leader does what they left");
+        rounds.shutdown().await;
+    }
+    election.release().await;
+    Ok(())
+}
+
+/// Rounds of the pools of one scope, until told to stop.
+async fn control(context: Arc<Context>, stop: CancellationToken) {
+    let pools = context.watched.pools.clone();
+    let config = kube_runtime::Config::default().concurrency(CONCURRENT_ROUNDS);
+    let never_fails = |_, error: &Infallible, _| match *error {};
+    Controller::for_shared_stream(touched(context.watched.clone()), pools)
+        .with_config(config)
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(reconcile, never_fails, Arc::clone(&context))
+        .for_each(|ended| {
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a round does not begin");
+            }
+            context.forget_the_gone();
+            ready(())
+        })
+        .await;
+}
+
+/// All pools, and then each that something happened to. Who falls behind looks at all again.
+fn touched(watched: Watched) -> impl Stream<Item = Arc<ExportPool>> {
+    let changes = watched.touched();
+    let first = stream::iter(watched.pools.state());
+    let later = stream::unfold((changes, watched), async |(mut changes, watched)| {
+        let pools = match changes.recv().await {
+            Ok(pool) => watched.pools.get(&pool).into_iter().collect(),
+            Err(RecvError::Lagged(_)) => watched.pools.state(),
+            Err(RecvError::Closed) => return None,
+        };
+        Some((stream::iter(pools), (changes, watched)))
+    });
+    first.chain(later.flatten())
+}
+
+/// Everything that a leader needs, short of leading.
+async fn warm_up(
+    client: &Client,
+    arguments: &arguments::Controller,
+    readiness: &Readiness,
+    tasks: &mut JoinSet<()>,
+) -> anyhow::Result<Vec<Arc<Context>>> {
+    let readers = Arc::new(Readers::new(client, &started(arguments)?)?);
+    definition_is_there(client, readiness).await;
+    let settings = Settings { class: arguments.class.clone(), served: served(client).await };
+    let contexts: Vec<_> = scopes(arguments)
+        .map(|namespace| {
+            let watched = Watched::begin(client, namespace, tasks);
+            let (readers, settings) = (Arc::clone(&readers), settings.clone());
+            Arc::new(Context::new(client.clone(), watched, readers, settings, arguments.identity.clone()))
+        })
+        .collect();
+    readiness.set(Some("listing what there is".to_owned()));
+    for context in &contexts {
+        context.watched.ready().await;
+    }
+    readiness.set(None);
+    Ok(contexts)
+}
+
+fn started(arguments: &arguments::Controller) -> anyhow::Result<Started<'_>> {
+    Ok(Started {
+        allow_endpoints: arguments.allow_endpoints,
+        queue_access: arguments.queue_access.as_deref(),
+        cluster_name: &arguments.cluster_name,
+        sqs_requests_per_second: NonZeroU32::new(arguments.sqs_requests_per_second)
+            .context("--sqs-requests-per-second is at least 1")?,
+    })
+}
+
+/// Each namespace, or all at once.
+fn scopes(arguments: &arguments::Controller) -> impl Iterator<Item = Option<&str>> {
+    let named = arguments.watch_namespaces.iter().map(String::as_str).filter(|name| !name.is_empty());
+    let all = arguments.watch_namespaces.iter().all(String::is_empty).then_some(None);
+    named.map(Some).chain(all)
+}
+
+/// Waits until the definition is there and new enough: nothing is guessed by an older one.
+async fn definition_is_there(client: &Client, readiness: &Readiness) {
+    while let Err(fault) = crd::check(client).await {
+        tracing::error!(%fault, "waiting");
+        readiness.set(Some(fault.to_string()));
+        sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// What the cluster serves beside Kubernetes' own. An answer that does not come counts as no.
+async fn served(client: &Client) -> Served {
+    let pod_monitors = client.list_api_group_resources("monitoring.coreos.com/v1").await;
+    Served {
+        pod_monitors: pod_monitors.is_ok_and(|list| list.resources.iter().any(|r| r.kind == "PodMonitor")),
+    }
+}
+
+fn serve(
+    arguments: &arguments::Controller,
+    readiness: &Readiness,
+    tasks: &mut JoinSet<()>,
+) -> anyhow::Result<()> {
+    let builder = PrometheusBuilder::new().idle_timeout(MetricKindMask::GAUGE, Some(FORGET_AFTER));
+    let metrics = builder.install_recorder().context("metrics cannot be kept")?;
+    describe();
+    gauge!("exportpool_leader").set(0.0);
+    let (at, readiness) = (arguments.listen, readiness.clone());
+    tasks.spawn(async move {
+        if let Err(error) = http::serve(at, readiness, metrics).await {
+            tracing::error!("{error:#}");
+        }
+    });
+    Ok(())
+}
+
+fn signalled() -> anyhow::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,155 @@
+//! What the API server tells by itself: pools, and what belongs to them. Nothing is polled, and a standby is as warm as
+//! the leader.
+
+use std::{fmt::Debug, hash::Hash};
+
+use futures_util::StreamExt;
+use k8s_openapi::api::{
+    apps::v1::{Deployment, ReplicaSet},
+    core::v1::{Pod, Service, ServiceAccount},
+    policy::v1::PodDisruptionBudget,
+};
+use kube::{Api, Client, Resource, ResourceExt, core::NamespaceResourceScope, core::PartialObjectMeta};
+use kube_runtime::{
+    WatchStreamExt,
+    reflector::{self, ObjectRef, Store},
+    watcher,
+};
+use serde::de::DeserializeOwned;
+use tokio::{sync::broadcast, task::JoinSet};
+
+use crate::{
+    api::ExportPool,
+    names::{IS_WORKER, MANAGED_BY, pool_of},
+};
+
+/// Changes that may wait for whoever reconciles. Who falls behind looks at everything again.
+const TOUCHED: usize = 4_096;
+
+/// What is known of a namespace, or of all.
+#[derive(Clone)]
+pub struct Watched {
+    /// Pools.
+    pub pools: Store<ExportPool>,
+    /// Their Deployments.
+    pub deployments: Store<Deployment>,
+    /// The ReplicaSets of these.
+    pub replica_sets: Store<PartialObjectMeta<ReplicaSet>>,
+    /// The pods of these.
+    pub pods: Store<Pod>,
+    /// Their headless Services.
+    pub services: Store<PartialObjectMeta<Service>>,
+    /// Their accounts.
+    pub service_accounts: Store<PartialObjectMeta<ServiceAccount>>,
+    /// Their disruption budgets.
+    pub budgets: Store<PartialObjectMeta<PodDisruptionBudget>>,
+    touched: broadcast::Sender<ObjectRef<ExportPool>>,
+}
+
+impl Watched {
+    /// Begins to watch. `namespace`: one, or all. The watches are on `tasks`, and end with it.
+    pub fn begin(client: &Client, namespace: Option<&str>, tasks: &mut JoinSet<()>) -> Self {
+        let (touched, _) = broadcast::channel(TOUCHED);
+        let mut scope = Scope { client, namespace, touched: &touched, tasks };
+        Self {
+            pools: scope.watch("", |pool: &ExportPool| Some(ObjectRef::from_obj(pool)), ignore),
+            deployments: scope.watch(MANAGED_BY, of_label, ignore),
+            replica_sets: scope.watch(IS_WORKER, |_| None, ignore),
+            pods: scope.watch(IS_WORKER, of_label, slim),
+            services: scope.watch(MANAGED_BY, of_label, ignore),
+            service_accounts: scope.watch(MANAGED_BY, of_label, ignore),
+            budgets: scope.watch(MANAGED_BY, of_label, ignore),
+            touched,
+        }
+    }
+
+    /// Pools that something happened to, from now on.
+    #[must_use]
+    pub fn touched(&self) -> broadcast::Receiver<ObjectRef<ExportPool>> {
+        self.touched.subscribe()
+    }
+
+    /// Waits until everything was listed once.
+    pub async fn ready(&self) {
+        // A store whose writer is gone never will be: the process is about to end.
+        let _ = tokio::join!(
+            self.pools.wait_until_ready(),
+            self.deployments.wait_until_ready(),
+            self.replica_sets.wait_until_ready(),
+            self.pods.wait_until_ready(),
+            self.services.wait_until_ready(),
+            self.service_accounts.wait_until_ready(),
+            self.budgets.wait_until_ready(),
+        );
+    }
+}
+
+struct Scope<'a> {
+    client: &'a Client,
+    namespace: Option<&'a str>,
+    touched: &'a broadcast::Sender<ObjectRef<ExportPool>>,
+    tasks: &'a mut JoinSet<()>,
+}
+
+impl Scope<'_> {
+    fn watch<K>(
+        &mut self,
+        labels: &str,
+        pool_of: fn(&K) -> Option<ObjectRef<ExportPool>>,
+        slim: fn(&mut K),
+    ) -> Store<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Send
+            + Sync
+            + 'static,
+        K::DynamicType: Default + Debug + Eq + Hash + Clone + Send + Sync,
+    {
+        let kind = K::kind(&K::DynamicType::default()).into_owned();
+        let api: Api<K> = match self.namespace {
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+            None => Api::all(self.client.clone()),
+        };
+        let (store, writer) = reflector::store();
+        let events = watcher(api, watcher::Config::default().labels(labels))
+            .default_backoff()
+            .modify(slim)
+            .reflect(writer)
+            .touched_objects();
+        let touched = self.touched.clone();
+        self.tasks.spawn(events.for_each(move |event| {
+            match event {
+                Ok(object) => {
+                    if let Some(pool) = pool_of(&object) {
+                        // Nobody listens on a standby.
+                        let _ = touched.send(pool);
+                    }
+                }
+                Err(error) => tracing::warn!(kind, %error, "watching fails, and is tried again"),
+            }
+            std::future::ready(())
+        }));
+        store
+    }
+}
+
+fn of_label<K: Resource>(object: &K) -> Option<ObjectRef<ExportPool>> {
+    pool_of(object.meta())
+}
+
+fn ignore<K>(_: &mut K) {}
+
+/// Of a pod, what is decided by: thousands are kept in memory.
+fn slim(pod: &mut Pod) {
+    pod.managed_fields_mut().clear();
+    if let Some(spec) = &mut pod.spec {
+        *spec = k8s_openapi::api::core::v1::PodSpec {
+            host_network: spec.host_network,
+            node_name: spec.node_name.take(),
+            ..Default::default()
+        };
+    }
+}
