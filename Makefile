@@ -14,7 +14,7 @@ MESSAGES := 6500
 export PATH := $(TOOLS)/bin:$(PATH)
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help demo test conformance conformance-tools build kills lint fmt schema deny chaos bench-consumer bench-peers faults fuzz fuzz-long clean
+.PHONY: help demo test e2e cluster cluster-down crd conformance conformance-tools build kills lint fmt schema deny chaos bench-consumer bench-peers faults fuzz fuzz-long clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -23,8 +23,22 @@ demo: build ## the main job, end to end, on this machine
 	@$${CARGO_TARGET_DIR:-target}/debug/exportctl demo
 
 test: $(TOOLS)/bin/cargo-nextest conformance-tools lint build kills ## all checks and tests
-	@cargo nextest run --workspace --no-fail-fast
+	@cargo nextest run --workspace --exclude exportpool-e2e --no-fail-fast
 	@cargo test --workspace --doc
+	@e2e/run
+
+e2e: $(TOOLS)/bin/cargo-nextest build ## the tests on a real Kubernetes, of this machine or of KUBECONFIG
+	@e2e/run
+
+cluster: ## a Kubernetes of one node on this machine, without Docker
+	@e2e/cluster/up
+
+cluster-down: ## end it, and leave nothing of it
+	@e2e/cluster/down
+
+crd: ## write crds/ and the chart's from the types
+	@cargo run -q -p exportpool-operator -- crd > crds/exportpools.yaml
+	@charts/exportpool-crds/generate
 
 conformance: $(TOOLS)/bin/cargo-nextest conformance-tools build ## each port on each AWS we support; writes docs/conformance.md
 	@EXPORTPOOL_WRITE_DOCS=1 cargo nextest run -p exportctl --test conformance --no-fail-fast

@@ -31,6 +31,7 @@ fn imports_go_one_way() {
     assert_eq!(imports("contract"), [""; 0]);
     assert_eq!(imports("scaling"), ["contract"]);
     assert_eq!(imports("consumer"), ["contract"]);
+    assert_eq!(imports("operator"), ["contract", "scaling"]);
     assert_eq!(imports("cli"), ["consumer", "contract", "scaling"]);
     assert_eq!(imports("bench"), ["consumer", "contract"]);
 }
@@ -46,6 +47,24 @@ fn the_consumer_knows_the_sdk_in_one_room() {
                 .any(|line| line.contains(&format!("{word}_")) || line.contains(&format!("{word}::")));
             // A filter for log lines names crates in a string.
             assert!(!used || file.ends_with("observe/log.rs"), "{} uses {word}", file.display());
+        }
+    }
+}
+
+#[test]
+fn the_operator_knows_the_sdk_in_one_room_and_decides_in_another_without_a_cluster() {
+    let src = house().join("operator/src");
+    let code = |file: &PathBuf| fs::read_to_string(file).expect("a source");
+    for file in sources(&src).iter().filter(|file| !file.starts_with(src.join("observe/queues"))) {
+        assert!(!code(file).contains("aws_"), "{} names the SDK", file.display());
+    }
+    let pure = ["decide", "apply/render", "lead/decide.rs", "apply/victims.rs", "report/conditions.rs"];
+    let is_pure = |file: &&PathBuf| pure.iter().any(|room| file.starts_with(src.join(room)));
+    for file in sources(&src).iter().filter(is_pure) {
+        let text = code(file);
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for word in ["::now()", "tokio::", "async fn", ".await", "Client", "std::env"] {
+            assert!(!text.contains(word), "{} uses {word}", file.display());
         }
     }
 }
@@ -70,7 +89,7 @@ fn deciding_knows_no_clock_and_no_channel() {
 #[test]
 fn files_stay_small() {
     const MOST: usize = 400;
-    for krate in ["contract", "scaling", "consumer", "cli", "bench"] {
+    for krate in ["contract", "scaling", "consumer", "operator", "cli", "bench"] {
         for file in sources(&house().join(krate).join("src")) {
             let lines = fs::read_to_string(&file).expect("a source").lines().count();
             assert!(lines <= MOST, "{} has {lines} lines", file.display());

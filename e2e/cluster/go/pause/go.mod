@@ -1,0 +1,3 @@
+module exportpool.dev/e2e/pause
+
+go 1.26

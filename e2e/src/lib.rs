@@ -1,0 +1,1 @@
+//! Nothing but tests: exportpool on a real Kubernetes. See `README.md` beside this.

@@ -1,0 +1,21 @@
+//! exportpool on a real Kubernetes: installed by helm, with real pods, against a stand-in of AWS in the cluster.
+//!
+//! Each test has a namespace of its own, which enforces the Pod Security level `restricted`, with a stand-in of its own.
+//! `make e2e` brings a cluster, or takes the one of `KUBECONFIG`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test, a panic is how it fails"
+)]
+
+mod bad_pools;
+mod disturbed;
+mod kubectl;
+mod people;
+mod pool;
+mod scaling;
+mod stand_in;
+mod team;
+mod wait;
