@@ -29,6 +29,12 @@ pub(crate) struct Census {
     pub at_work: u32,
     /// Live pods that nothing was read of in this poll.
     pub unread: u32,
+    /// Ready pods that were read and whose own resources do not answer.
+    pub unavailable: u32,
+    /// Slots of live pods that were read.
+    pub slots: u64,
+    /// Ready pods.
+    pub ready: u32,
 }
 
 impl Census {
@@ -49,6 +55,7 @@ impl Census {
     }
 
     fn count_phase(&mut self, pod: &PodSeen) {
+        self.ready += u32::from(pod.phase == PodPhase::Ready);
         self.terminating += u32::from(pod.phase == PodPhase::Terminating);
         let at_work = matches!(&pod.report, Reading::Read(numbers) if !numbers.idle());
         self.at_work += u32::from(live(pod) && at_work);
@@ -60,6 +67,8 @@ impl Census {
         self.unread += u32::from(live(pod) && !read);
         self.asked += u32::from(pod.phase == PodPhase::Ready && asked);
         self.answered += u32::from(pod.phase == PodPhase::Ready && read);
+        let unavailable = matches!(&pod.report, Reading::Read(numbers) if numbers.unavailable);
+        self.unavailable += u32::from(pod.phase == PodPhase::Ready && unavailable);
     }
 
     fn count_work(&mut self, pod: &PodSeen, numbers: Option<&PodNumbers>, policy: &Policy) {
@@ -70,6 +79,7 @@ impl Census {
         };
         let busy = if live(pod) { numbers.slots.busy.min(numbers.slots.total) } else { 0 };
         add(&mut self.busy, busy);
+        add(&mut self.slots, if live(pod) { numbers.slots.total } else { 0 });
         add(&mut self.waiting, numbers.waiting);
         add(&mut self.scheduled_retries, numbers.scheduled_retries);
         add(&mut self.leased.export_jobs, numbers.leased.export_jobs);

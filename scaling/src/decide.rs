@@ -1,5 +1,6 @@
 //! From demand and limits to a decision.
 
+use crate::brake::Braked;
 use crate::decision::{Decision, Inputs, Reason};
 use crate::demand::Demand;
 use crate::history::History;
@@ -69,8 +70,9 @@ impl Weighed<'_> {
     fn out(&self) -> (u32, Reason) {
         let Self { policy, seen, demand, .. } = self;
         let (from, wanted) = (seen.replicas, demand.wanted);
-        let ceiling = Ceiling::of(policy, self.history, demand);
-        let to = wanted.min(ceiling.room).min(ceiling.blind).max(from).max(policy.min_replicas);
+        let ceiling = Ceiling::of(policy, self.history, seen, demand);
+        let brake = ceiling.brake.map_or(u32::MAX, |(limit, _)| limit);
+        let to = wanted.min(ceiling.room).min(ceiling.blind).min(brake).max(from).max(policy.min_replicas);
         if to > from {
             return (to, Reason::ScaledOut { from, to, wanted });
         }
@@ -83,8 +85,19 @@ impl Weighed<'_> {
             Reason::AtMax { wanted, max }
         } else if ceiling.room <= self.seen.replicas {
             Reason::WaitingForDrain { wanted, terminating: self.demand.census.terminating }
+        } else if let Some((_, braked)) = ceiling.brake {
+            self.braked(braked)
         } else {
             self.unreadable()
+        }
+    }
+
+    fn braked(&self, braked: Braked) -> Reason {
+        let wanted = self.demand.wanted;
+        match braked {
+            Braked::Failing(share) => Reason::HeldFailing { wanted, share },
+            Braked::Unavailable(pods, of) => Reason::HeldUnavailable { wanted, pods, of },
+            Braked::NoGain(left) => Reason::HeldNoGain { wanted, seconds: left.as_secs_f64() },
         }
     }
 

@@ -122,6 +122,29 @@ pub enum Reason {
         /// Replicas for the objective, from the last learned cost.
         wanted: u32,
     },
+    /// More are wanted, and would not help: sources fail, most tasks that end are to be tried again.
+    HeldFailing {
+        /// Replicas for the objective.
+        wanted: u32,
+        /// The share of the tasks that ended in the last minute, 0 to 1.
+        share: f64,
+    },
+    /// More are wanted, and would not help: pods find a queue, the bucket or the table unavailable.
+    HeldUnavailable {
+        /// Replicas for the objective.
+        wanted: u32,
+        /// Pods that do.
+        pods: u32,
+        /// Of so many that were read.
+        of: u32,
+    },
+    /// More are wanted, and would not help: the last step brought less than a quarter of what it added.
+    HeldNoGain {
+        /// Replicas for the objective.
+        wanted: u32,
+        /// The time until one pod more is tried; 0 while it is.
+        seconds: f64,
+    },
     /// More are wanted, and terminating pods take the room under `maxReplicas`.
     WaitingForDrain {
         /// Replicas for the objective.
@@ -193,6 +216,9 @@ impl Reason {
             Self::HeldDraining { .. } => "HeldDraining",
             Self::HeldAboveZero { .. } => "HeldAboveZero",
             Self::HeldUnreadable { .. } => "HeldUnreadable",
+            Self::HeldFailing { .. } => "HeldFailing",
+            Self::HeldUnavailable { .. } => "HeldUnavailable",
+            Self::HeldNoGain { .. } => "HeldNoGain",
             Self::WaitingForDrain { .. } => "WaitingForDrain",
             Self::AtMax { .. } => "AtMax",
             Self::AtMin { .. } => "AtMin",
@@ -220,6 +246,25 @@ impl Display for Reason {
             Self::HeldAboveZero { because } => write!(f, "one replica stays: {because}"),
             Self::HeldUnreadable { read, asked, wanted } => {
                 write!(f, "{read} of {asked} reports could be read, the work may ask for {wanted}")
+            }
+            Self::HeldFailing { wanted, share } => {
+                let percent = share * 100.0;
+                write!(
+                    f,
+                    "the work asks for {wanted}, and {percent:.0} % of the tasks that end are to be tried again"
+                )
+            }
+            Self::HeldUnavailable { wanted, pods, of } => {
+                write!(
+                    f,
+                    "the work asks for {wanted}, and {pods} of {of} pods find a queue, bucket or table unavailable"
+                )
+            }
+            Self::HeldNoGain { wanted, seconds } => {
+                write!(
+                    f,
+                    "the work asks for {wanted}, the last step brought nothing: one pod more in {seconds:.0} s"
+                )
             }
             Self::WaitingForDrain { wanted, terminating } => {
                 write!(f, "the work asks for {wanted}, {terminating} terminating pods take the room")

@@ -35,6 +35,47 @@ pub(crate) struct Follower {
     pub left: ByQueue<f64>,
     /// When a pod was last seen to have received something, between two reports.
     pub received_at: Option<Millis>,
+    /// Tasks that ended in pods, from an arbitrary start.
+    pub ended: Ended,
+}
+
+/// Tasks that ended, by how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ended {
+    /// Stored, or given up: what they asked for was settled.
+    pub settled: u64,
+    /// Of these, stored.
+    pub done: u64,
+    /// To be tried again: a source that fails or throttles.
+    pub retried: u64,
+}
+
+impl Ended {
+    fn of(pod: &PodNumbers) -> Self {
+        let mut ended = Self::default();
+        for queue in [&pod.queues.export_jobs, &pod.queues.download_tasks] {
+            ended.settled += queue.settled.done + queue.settled.failed;
+            ended.done += queue.settled.done;
+            ended.retried += queue.settled.retried;
+        }
+        ended
+    }
+
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            settled: self.settled.saturating_sub(before.settled),
+            done: self.done.saturating_sub(before.done),
+            retried: self.retried.saturating_sub(before.retried),
+        }
+    }
+
+    fn plus(self, more: Self) -> Self {
+        Self {
+            settled: self.settled + more.settled,
+            done: self.done + more.done,
+            retried: self.retried + more.retried,
+        }
+    }
 }
 
 impl Follower {
@@ -62,11 +103,12 @@ impl Follower {
         followed.seen_at = now;
         if let Reading::Read(numbers) = &pod.report {
             let before = followed.received();
-            let left = followed.read(numbers, now, since);
+            let (left, ended) = followed.read(numbers, now, since);
             if before.is_some() && before != followed.received() {
                 self.received_at = Some(now);
             }
             self.left = sum(self.left, left);
+            self.ended = self.ended.plus(ended);
         }
         followed.start_completed(pod)
     }
@@ -96,25 +138,34 @@ impl Followed {
         Self { uid: pod.uid.clone(), seen_at: now, last: None, samplers: Samplers::new(now), started: !ours }
     }
 
-    /// Takes in a report; answers what left the queues since the last one.
-    fn read(&mut self, numbers: &PodNumbers, now: Millis, since: Millis) -> ByQueue<f64> {
+    /// Takes in a report; answers what left the queues since the last one, and what ended.
+    fn read(&mut self, numbers: &PodNumbers, now: Millis, since: Millis) -> (ByQueue<f64>, Ended) {
         let held = self.held_jobs();
         let last = self.last.replace((now, numbers.clone())).map(|(_, last)| last);
-        let left = match last {
-            Some(last) if last.instance_id == numbers.instance_id => left_since(numbers, &last),
+        let progress = match last {
+            Some(last) if last.instance_id == numbers.instance_id => {
+                (left_since(numbers, &last), Ended::of(numbers).since(Ended::of(&last)))
+            }
             last => self.restart(numbers, last.is_none() && numbers.started_at < since, held, now),
         };
         self.samplers.sample(numbers, now);
-        left
+        progress
     }
 
     /// An instance not seen before. One that was there before us starts where it is, any other at zero. What the
     /// instance before it held has left its hands.
-    fn restart(&mut self, numbers: &PodNumbers, older: bool, held: f64, now: Millis) -> ByQueue<f64> {
+    fn restart(
+        &mut self,
+        numbers: &PodNumbers,
+        older: bool,
+        held: f64,
+        now: Millis,
+    ) -> (ByQueue<f64>, Ended) {
         let base = if older { numbers.clone() } else { PodNumbers::default() };
         self.samplers.start(&base, now);
         let left = left_since(numbers, &base);
-        ByQueue { export_jobs: left.export_jobs + held, ..left }
+        let left = ByQueue { export_jobs: left.export_jobs + held, ..left };
+        (left, Ended::of(numbers).since(Ended::of(&base)))
     }
 
     /// Messages received by the instance until its last report.

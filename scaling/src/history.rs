@@ -6,6 +6,7 @@ use exportpool_contract::report::ByQueue;
 use serde::{Deserialize, Serialize};
 
 use crate::arrivals::Arrivals;
+use crate::brake::Brake;
 use crate::census::Census;
 use crate::demand::Demand;
 use crate::follow::Follower;
@@ -29,6 +30,9 @@ pub struct History {
     pods: Follower,
     learned: Learned,
     pub(crate) arrivals: Arrivals,
+    /// What keeps from scaling out.
+    #[serde(default)]
+    pub(crate) brake: Brake,
     /// The replicas that were enough at the utilization for scaling in.
     pub(crate) enough: Window,
     zero: Option<ZeroReads>,
@@ -73,6 +77,9 @@ impl History {
         self.observe_pods(seen, since, elapsed);
         let census = Census::take(policy, self, seen);
         self.observe_replicas(seen, census.readable());
+        if census.readable() {
+            self.brake.observe(seen.now, self.pods.ended, &census, seen.replicas);
+        }
         if census.readable() {
             self.observe_arrivals(policy, seen);
         }

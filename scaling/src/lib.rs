@@ -10,7 +10,7 @@
 //! 3. [`decide`] answers, from the same observation; it changes nothing.
 //!
 //! Reading order follows the data: `policy` and `observation` come in; `census` adds up the pods, `follow` their
-//! counters; `learn`, `arrivals` and `window` keep what is needed later in `history`; `demand` turns it into slots;
+//! counters; `learn`, `arrivals`, `window` and `brake` keep what is needed later in `history`; `demand` turns it into slots;
 //! `limits` and `decide` into a `decision`.
 //!
 //! ```
@@ -33,6 +33,7 @@
 //! ```
 
 mod arrivals;
+mod brake;
 mod census;
 mod decide;
 mod decision;

@@ -1,5 +1,6 @@
 //! What stands between the demand and the decision.
 
+use crate::brake::Braked;
 use crate::decision::ZeroBlock;
 use crate::demand::Demand;
 use crate::history::History;
@@ -13,13 +14,16 @@ pub(crate) struct Ceiling {
     pub room: u32,
     /// By the reports that cannot be read.
     pub blind: u32,
+    /// By what says that more would not help.
+    pub brake: Option<(u32, Braked)>,
 }
 
 impl Ceiling {
-    pub(crate) fn of(policy: &Policy, history: &History, demand: &Demand) -> Self {
+    pub(crate) fn of(policy: &Policy, history: &History, seen: &Observation, demand: &Demand) -> Self {
         let taken = if policy.count_terminating { demand.census.terminating } else { 0 };
         let room = policy.max_replicas.saturating_sub(taken);
-        Self { room, blind: history.blind_limit().unwrap_or(u32::MAX) }
+        let brake = history.brake.limit(seen.now, &demand.census, seen.replicas);
+        Self { room, blind: history.blind_limit().unwrap_or(u32::MAX), brake }
     }
 }
 

@@ -176,6 +176,9 @@ pub struct PodNumbers {
     pub handed_over: u64,
     /// When the last message that was real work came in.
     pub last_real_message_at: Option<Millis>,
+    /// Faults of its own resources stop its intake: a queue, the bucket or the table does not answer.
+    #[serde(default)]
+    pub unavailable: bool,
 }
 
 impl From<&PodReport> for PodNumbers {
@@ -192,6 +195,7 @@ impl From<&PodReport> for PodNumbers {
             tasks_listed: report.counters.tasks_listed,
             handed_over: report.counters.handed_over,
             last_real_message_at: report.last_real_message_at.map(Millis),
+            unavailable: report.breaker.open,
         }
     }
 }
