@@ -14,7 +14,7 @@ MESSAGES := 6500
 export PATH := $(TOOLS)/bin:$(PATH)
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help demo test e2e cluster cluster-down crd conformance conformance-tools build kills lint fmt schema deny chaos bench-consumer bench-peers faults fuzz fuzz-long clean
+.PHONY: help demo test e2e cluster cluster-down crd conformance conformance-tools build kills lint fmt schema deny chaos interleavings interleavings-short bench-consumer bench-peers faults fuzz fuzz-long clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -24,6 +24,7 @@ demo: build ## the main job, end to end, on this machine
 
 test: $(TOOLS)/bin/cargo-nextest conformance-tools lint build kills ## all checks and tests
 	@cargo nextest run --workspace --exclude exportpool-e2e --no-fail-fast
+	@$(MAKE) --no-print-directory interleavings-short
 	@cargo test --workspace --doc
 	@e2e/run
 
@@ -59,9 +60,21 @@ kills: ## the consumer with kill points, optimised, for tests
 lint: ## format and lints
 	@cargo fmt --all --check
 	@cargo clippy --workspace --all-targets -- -D warnings
+	@cargo clippy -p exportpool-consumer --features shuttle --all-targets -- -D warnings
 
 fmt: ## put the format right
 	@cargo fmt --all
+
+# The names of these tests are those of their modules. A feature, so that the rest of the folder stays as it is built.
+SCHEDULED := nextest run -p exportpool-consumer --features shuttle --no-fail-fast -E 'binary(interleavings) | test(interleavings::)'
+# Of `make interleavings`: so many times the schedules of `make test`.
+TIMES := 25
+
+interleavings-short: $(TOOLS)/bin/cargo-nextest ## each test of interleavings by a few schedules
+	@cargo $(SCHEDULED)
+
+interleavings: $(TOOLS)/bin/cargo-nextest ## the same by many: about ten minutes; TIMES=1 is what `make test` does
+	@SCHEDULES_TIMES=$(TIMES) cargo $(SCHEDULED) --no-capture
 
 schema: ## write docs/schema from the types
 	@cargo run -q -p exportpool-contract --example schema docs/schema

@@ -18,5 +18,10 @@ pub mod poll;
 pub mod ports;
 pub mod record;
 pub mod run;
+#[cfg(all(test, feature = "shuttle"))]
+#[path = "../tests/interleavings/schedule.rs"]
+#[allow(dead_code, reason = "whole consumers need more of it")]
+mod schedule;
 pub mod spec;
+mod sync;
 pub mod work;

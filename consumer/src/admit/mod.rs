@@ -15,7 +15,6 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -25,6 +24,7 @@ use crate::{
     message::{Carrier, LeaseId, QueueName, Received, Task, TaskNo},
     poll::{Link, SendFault},
     ports::{Ledger, Outbox, Outgoing, Source},
+    sync::{JoinSet, mpsc},
     work::fetch::credentials::Credentials,
 };
 use listing::Listing;

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::{sync::mpsc, time};
+use tokio::time;
 
 use super::AwsFault;
-use crate::event::{Event, Resource};
+use crate::{
+    event::{Event, Resource},
+    sync::mpsc,
+};
 
 /// How long to wait before a resource is tried again that failed so many times before, from 0: 250 ms, doubling up to
 /// 5 s.

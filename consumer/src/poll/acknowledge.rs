@@ -3,7 +3,7 @@
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
-use tokio::{sync::mpsc, time};
+use tokio::time;
 
 use super::{batch::batching, each, extensions::Extensions, now};
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     kill::{self, Point},
     message::{LeaseId, QueueName, Receipt},
     ports::{Entry, Queue},
+    sync::mpsc,
 };
 
 /// A message to extend.

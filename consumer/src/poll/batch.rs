@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use tokio::{sync::mpsc, task::JoinSet, time};
+use tokio::time;
+
+use crate::sync::{JoinSet, mpsc};
 
 /// The most entries SQS takes in one request.
 pub(super) const MAX_ENTRIES: usize = 10;

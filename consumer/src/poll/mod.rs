@@ -11,17 +11,14 @@ mod tests;
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinSet,
-    time::Instant,
-};
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     event::{Event, Receive, Resource},
     fail::{AwsFault, look::until_reachable},
     message::{LeaseId, QueueName, Receipt},
     ports::{Entry, Outbox, Outgoing, Queue},
+    sync::{JoinSet, mpsc},
 };
 
 use extensions::Extensions;

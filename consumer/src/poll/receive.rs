@@ -2,13 +2,14 @@
 
 use std::{rc::Rc, time::Duration};
 
-use tokio::{sync::mpsc, time};
+use tokio::time;
 
 use crate::{
     event::{Event, Receive},
     fail::{AwsFault, AwsKind},
     kill::{self, Point},
     ports::Queue,
+    sync::mpsc,
 };
 
 /// A queue in flight limit (`OverLimit`) is backpressure: the next try waits this long.

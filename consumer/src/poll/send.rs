@@ -2,12 +2,13 @@
 
 use std::{rc::Rc, time::Duration};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::{SendFault, batch::batching, each};
 use crate::{
     fail::{AwsFault, AwsKind, AwsResource},
     ports::{Entry, MAX_MESSAGE_BYTES, Outbox, Outgoing, Queue},
+    sync::mpsc,
 };
 
 /// A message to send, and who waits for the answer.

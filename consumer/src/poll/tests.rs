@@ -6,13 +6,14 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::mpsc, task::LocalSet, time};
+use tokio::{task::LocalSet, time};
 
 use super::{Link, LinkCommand, run};
 use crate::{
     fail::AwsFault,
     message::{LeaseId, QueueName, Receipt, Received},
     ports::{Entry, Outbox, Outgoing, Queue, QueueFacts},
+    sync::mpsc,
 };
 
 const VISIBILITY: Duration = Duration::from_secs(60);

@@ -16,6 +16,7 @@ use crate::{
     fail::{AwsFault, AwsKind, AwsResource},
     kill::{self, Point},
     ports::{Ending, Ledger, Recorded, Settling},
+    sync::spawn_local,
 };
 
 /// Tasks in one transaction, the counter not counted (DynamoDB takes 100 items and 4 MiB).
@@ -53,12 +54,18 @@ impl<L: Ledger + 'static> Committer<L> {
         let (answer, answered) = oneshot::channel();
         if self.enqueue(&shard, Entry { settling, answer }) {
             let (ledger, lines) = (Rc::clone(&self.ledger), Rc::clone(&self.lines));
-            tokio::task::spawn_local(drain(ledger, lines, shard));
+            spawn_local(drain(ledger, lines, shard));
         }
         answered.await.unwrap_or_else(|_| {
             let detail = "the committer ended".into();
             Err(AwsFault { kind: AwsKind::Failed, resource: AwsResource::Table(String::new()), detail })
         })
+    }
+
+    /// Nobody works on any line, and nothing waits in one.
+    #[cfg(all(test, feature = "shuttle"))]
+    pub(super) fn is_idle(&self) -> bool {
+        self.lines.borrow().is_empty()
     }
 
     /// `true` when nobody works on the shard's line yet.

@@ -2,6 +2,8 @@
 //! retries, closes jobs.
 
 pub mod commit;
+#[cfg(all(test, feature = "shuttle"))]
+mod interleavings;
 pub mod settle;
 #[cfg(test)]
 mod tests;
@@ -9,7 +11,6 @@ mod tests;
 use std::{cell::RefCell, collections::HashMap, panic::AssertUnwindSafe, rc::Rc, time::Duration};
 
 use futures_util::FutureExt;
-use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
     message::{Task, TaskNo},
     poll::Link,
     ports::{Ledger, ObjectStore},
+    sync::{JoinSet, mpsc},
 };
 use commit::Committer;
 use settle::Settler;

@@ -3,7 +3,7 @@
 
 use std::{rc::Rc, time::Duration};
 
-use tokio::{sync::mpsc, time};
+use tokio::time;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -18,6 +18,7 @@ use crate::{
     observe::log::{Line, tell},
     poll::{Link, SendFault},
     ports::{Claimed, Ending, Ledger, Outbox, Outgoing, Recorded, Settling},
+    sync::mpsc,
 };
 
 /// Between two tries to send a message.

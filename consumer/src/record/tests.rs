@@ -21,7 +21,7 @@ use crate::{
 
 /// How the table answers a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub(super) enum Way {
     Well,
     /// Nothing happened.
     Throttled,
@@ -32,25 +32,25 @@ enum Way {
 }
 
 /// A call that waits for its answer.
-struct Open {
+pub(super) struct Open {
     commit: Option<(u16, Vec<TaskId>)>,
-    go: oneshot::Sender<Way>,
+    pub(super) go: oneshot::Sender<Way>,
 }
 
 #[derive(Default)]
-struct Table {
-    open: Vec<Open>,
-    done: BTreeMap<TaskId, u32>,
-    counted: usize,
+pub(super) struct Table {
+    pub(super) open: Vec<Open>,
+    pub(super) done: BTreeMap<TaskId, u32>,
+    pub(super) counted: usize,
     /// Tasks counted when the job was last looked at to be closed.
     seen_at_close: usize,
     /// Whether each look was one without counters.
     closed_of_one: Vec<bool>,
-    broken: Vec<String>,
+    pub(super) broken: Vec<String>,
 }
 
 #[derive(Clone, Default)]
-struct Gated(Rc<RefCell<Table>>);
+pub(super) struct Gated(pub(super) Rc<RefCell<Table>>);
 
 impl Gated {
     /// Waits until it is this call's turn.
@@ -78,7 +78,7 @@ fn answer<T>(way: Way, act: impl FnOnce() -> T) -> Result<T, AwsFault> {
 }
 
 /// Two shards: tasks are in one by the last figure of their names.
-fn shard_of(task: &TaskId) -> u16 {
+pub(super) fn shard_of(task: &TaskId) -> u16 {
     u16::from(task.as_str().ends_with(['1', '3', '5', '7', '9']))
 }
 
@@ -161,7 +161,7 @@ impl Table {
     }
 
     /// One transaction a shard at a time, of up to 25 different tasks of it.
-    fn look(&mut self) {
+    pub(super) fn look(&mut self) {
         let commits: Vec<_> = self.open.iter().filter_map(|open| open.commit.clone()).collect();
         let shards: BTreeSet<_> = commits.iter().map(|(shard, _)| shard).collect();
         if shards.len() < commits.len() {
@@ -200,7 +200,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn settling(task: u8) -> Settling {
+pub(super) fn settling(task: u8) -> Settling {
     let key = ObjectKey::new("k").unwrap();
     let object = Stored { key, bytes: 1, crc64nvme: None, etag: None, adopted: false };
     Settling {
@@ -213,12 +213,12 @@ fn settling(task: u8) -> Settling {
 
 /// What everybody who committed was told.
 #[derive(Default)]
-struct Told {
-    accepted: usize,
-    before: usize,
-    failed: usize,
+pub(super) struct Told {
+    pub(super) accepted: usize,
+    pub(super) before: usize,
+    pub(super) failed: usize,
     /// Somebody was told that it is recorded before the job was looked at.
-    early: bool,
+    pub(super) early: bool,
 }
 
 async fn play(steps: Vec<Step>) -> (Gated, Told, usize) {
@@ -256,7 +256,7 @@ async fn play(steps: Vec<Step>) -> (Gated, Told, usize) {
 }
 
 impl Told {
-    fn hear(&mut self, answer: Option<&Recorded>, task: u8, gated: &Gated) {
+    pub(super) fn hear(&mut self, answer: Option<&Recorded>, task: u8, gated: &Gated) {
         let table = gated.0.borrow();
         let recorded = table.done.contains_key(&settling(task).task);
         match answer {

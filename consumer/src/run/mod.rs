@@ -11,7 +11,7 @@ mod threads;
 
 use std::time::{Duration, Instant};
 
-use tokio::{sync::mpsc, time};
+use tokio::time;
 
 use crate::{
     admit::{Admission, AdmitCommand},
@@ -26,12 +26,12 @@ use crate::{
     poll::{Link, LinkCommand},
     ports::Ports,
     record::RecordCommand,
+    sync::{mpsc, on_this_thread},
     work::{
         fetch::credentials::Credentials,
         pool::WorkerPool,
         task::{LONGEST_WAIT, TaskRules},
         watchdog::beat_every,
-        worker::on_this_thread,
     },
 };
 use threads::{Thread, start_admit, start_link, start_observe, start_record, worker_main};

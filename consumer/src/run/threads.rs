@@ -4,16 +4,11 @@ use std::{
     cell::{Cell, RefCell},
     rc::Rc,
     sync::Arc,
-    thread,
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
-use tokio::{
-    net::TcpListener,
-    sync::{mpsc, oneshot},
-    time,
-};
+use tokio::{net::TcpListener, sync::oneshot, time};
 
 use super::Settings;
 use crate::{
@@ -27,12 +22,13 @@ use crate::{
     poll::{self, Link},
     ports::Ports,
     record::{self, RecordCommand, RecordRules},
+    sync::{mpsc, on_this_thread, spawn_local, thread},
     work::{
         budget::Budget,
         pool::WorkerMain,
         task::TaskRunner,
         watchdog::{Watched, beat_every},
-        worker::{self, on_this_thread},
+        worker,
     },
 };
 
@@ -90,7 +86,7 @@ pub(super) fn start_link<P: Ports>(
     let (ports, told, board, visibility) =
         (ports.clone(), events.clone(), board.clone(), settings.visibility);
     let thread = spawn_lasting(ThreadName::Link, events, move || async move {
-        let beats = tokio::task::spawn_local(async move {
+        let beats = spawn_local(async move {
             loop {
                 board.beat(Loop::Link, Instant::now());
                 time::sleep(LINK_BEAT_EVERY).await;
@@ -157,7 +153,12 @@ pub(super) fn start_observe(
     let (stop, stopped) = oneshot::channel();
     listener.set_nonblocking(true).context("the HTTP port")?;
     let thread = spawn("observe", None, move || async move {
-        tokio::task::spawn_local(board.probes().clone().run());
+        // A scheduler has no sockets.
+        if cfg!(feature = "shuttle") {
+            let _ = stopped.await;
+            return;
+        }
+        spawn_local(board.probes().clone().run());
         match TcpListener::from_std(listener) {
             Ok(listener) => http::serve(listener, board, stopped).await,
             Err(error) => tracing::error!(%error, "the HTTP port cannot be served"),
@@ -184,8 +185,8 @@ pub(super) fn worker_main<P: Ports>(
         let (probes, instance) = (board.probes().register(ProbedLoop::Worker), Arc::clone(&instance));
         let credentials = credentials.clone();
         let ran = on_this_thread(async move {
-            let beats = tokio::task::spawn_local(pulse.clone().beat(beat));
-            let answers = tokio::task::spawn_local(probes.answer_all());
+            let beats = spawn_local(pulse.clone().beat(beat));
+            let answers = spawn_local(probes.answer_all());
             match ports.source() {
                 Ok(source) => {
                     let (store, ledger) = (Watched::new(ports.store(), pulse.clone()), ports.ledger());

@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
 use super::{clock::waiting, loans::Loan, store::MIN_PART_BYTES};
-use crate::fail::{Reason, TaskFault};
+use crate::{
+    fail::{Reason, TaskFault},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 
 const UNIT_BYTES: u64 = 1024;
 
@@ -205,7 +206,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn tasks_that_reserve_and_grow_all_come_to_their_end() {
         let budget = Budget::new(40 * MIB, 4);
-        let slots = Arc::new(Semaphore::new(4));
+        let slots = Arc::new(tokio::sync::Semaphore::new(4));
         let (local, mut tasks) = (tokio::task::LocalSet::new(), tokio::task::JoinSet::new());
         for n in 0..400_u64 {
             let (budget, slots) = (budget.clone(), Arc::clone(&slots));

@@ -7,7 +7,9 @@ use std::{cell::Cell, future::poll_fn, pin::pin, rc::Rc, task::Poll, time::Durat
 
 use tokio::time::{Instant, sleep_until};
 
-tokio::task_local! {
+use crate::sync::task_local;
+
+task_local! {
     /// Of the limit that is around; one within another shares it.
     static WAITS: Rc<Waits>;
 }

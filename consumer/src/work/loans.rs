@@ -5,10 +5,10 @@
 use std::{
     cell::RefCell,
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
 };
 
-use tokio::sync::OwnedSemaphorePermit;
+use crate::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, thread_local};
 
 thread_local! {
     /// Of the thread that runs. One that is no worker has loans that nobody takes back.

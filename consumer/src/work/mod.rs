@@ -3,6 +3,8 @@
 pub mod budget;
 pub(crate) mod clock;
 pub mod fetch;
+#[cfg(all(test, feature = "shuttle"))]
+mod interleavings;
 pub(crate) mod loans;
 pub mod pool;
 pub mod store;

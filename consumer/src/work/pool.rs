@@ -1,16 +1,7 @@
 //! The pool of worker threads, as the main thread sees it: it assigns, cancels, looks after, and lets go.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        mpsc::{Receiver, Sender, channel},
-    },
-    thread,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -20,6 +11,10 @@ use super::{
 use crate::{
     event::{Cause, Event, WorkerId},
     message::{Task, TaskNo},
+    sync::{
+        blocking::{Receiver, Sender, channel},
+        mpsc, thread,
+    },
 };
 
 /// What a worker thread runs. Called on the new thread.

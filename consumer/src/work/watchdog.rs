@@ -5,10 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -20,6 +17,7 @@ use crate::{
     event::WorkerId,
     fail::{AwsFault, AwsKind, AwsResource},
     ports::{Head, ObjectStore, Part, Place, StoreFault},
+    sync::atomic::{AtomicBool, AtomicU64},
     work::loans::Loans,
 };
 
@@ -186,7 +184,7 @@ impl<S: ObjectStore> ObjectStore for Watched<S> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     const ONE: WorkerId = WorkerId(1);
@@ -242,7 +240,7 @@ mod tests {
 
     /// Counts what it is asked for, and takes everything.
     #[derive(Default)]
-    struct Counting(std::cell::Cell<u32>);
+    pub(in crate::work) struct Counting(std::cell::Cell<u32>);
 
     impl Counting {
         fn count<T>(&self, answer: T) -> T {
@@ -291,14 +289,18 @@ mod tests {
         }
     }
 
+    pub(in crate::work) fn place() -> Place {
+        let task = crate::place::fixture::task("j", 1, 1);
+        let owner = crate::ports::Owner { job: task.job, task: task.spec.task_id, attempt: 1 };
+        Place { key: ObjectKey::new("k").unwrap(), owner, content_type: None, replaces: None }
+    }
+
     #[tokio::test]
     async fn a_thread_that_was_given_up_completes_no_object_and_aborts_its_uploads() {
         let pulse = Pulse::default();
         let watched = Watched::new(Counting::default(), pulse.clone());
-        let task = crate::place::fixture::task("j", 1, 1);
-        let key = ObjectKey::new("k").unwrap();
-        let owner = crate::ports::Owner { job: task.job, task: task.spec.task_id, attempt: 1 };
-        let place = Place { key: key.clone(), owner, content_type: None, replaces: None };
+        let place = place();
+        let key = place.key.clone();
         let wrote = async || {
             [
                 watched.put(&place, Bytes::new(), "").await.is_ok(),

@@ -1,11 +1,7 @@
 //! A worker: one OS thread with a runtime, clients and connections of its own.
 
-use std::{rc::Rc, time::Duration};
+use std::rc::Rc;
 
-use tokio::{
-    sync::mpsc,
-    task::{JoinSet, LocalSet},
-};
 use tokio_util::sync::CancellationToken;
 
 use super::{task::TaskRunner, watchdog::Pulse};
@@ -13,6 +9,7 @@ use crate::{
     event::{Event, WorkResult},
     message::{Task, TaskNo},
     ports::{Ledger, ObjectStore, Source},
+    sync::{JoinHandle, JoinSet, mpsc, spawn_local},
 };
 
 /// A task, and the way to stop it.
@@ -21,9 +18,6 @@ pub(crate) struct Assignment {
     pub(crate) task: Task,
     pub(crate) cancel: CancellationToken,
 }
-
-/// Connections that are idle when the thread ends get this long to close.
-const CLOSING: Duration = Duration::from_millis(100);
 
 /// Works on what comes in until the line is closed and everything is done. A panic ends its task and nothing else.
 pub(crate) async fn run<S, L, F>(
@@ -41,7 +35,7 @@ pub(crate) async fn run<S, L, F>(
     while let Some(Assignment { task, cancel }) = assignments.recv().await {
         let runner = Rc::clone(&runner);
         let no = task.no;
-        let work = tokio::task::spawn_local(async move { runner.run(&task, &cancel).await });
+        let work = spawn_local(async move { runner.run(&task, &cancel).await });
         reports.spawn_local(report(no, work, pulse.clone(), events.clone()));
         while reports.try_join_next().is_some() {}
     }
@@ -50,7 +44,7 @@ pub(crate) async fn run<S, L, F>(
 
 async fn report(
     no: TaskNo,
-    work: tokio::task::JoinHandle<WorkResult>,
+    work: JoinHandle<WorkResult>,
     pulse: Pulse,
     events: mpsc::UnboundedSender<Event>,
 ) {
@@ -59,15 +53,4 @@ async fn report(
         // Main ends only after its workers, but for those it gave up.
         let _ = events.send(Event::Finished { no, result });
     }
-}
-
-/// Runs a future on a single-threaded runtime of this thread, until it is done.
-///
-/// # Errors
-/// When the runtime cannot be made.
-pub(crate) fn on_this_thread(main: impl Future<Output = ()>) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, main);
-    runtime.shutdown_timeout(CLOSING);
-    Ok(())
 }

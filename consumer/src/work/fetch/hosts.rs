@@ -3,15 +3,15 @@
 use std::{
     collections::HashMap,
     num::NonZeroU32,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use tokio::sync::Semaphore;
 
 use crate::{
     config::PerHost,
+    sync::{Mutex, Semaphore},
     work::{clock::waiting, loans::Loan},
 };
 
@@ -24,6 +24,8 @@ const RATE_RECOVERS: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub struct Hosts {
     limits: PerHost,
+    /// So many are remembered at a time.
+    most: usize,
     known: Arc<Mutex<HashMap<String, Arc<Gate>>>>,
     others: Arc<Gate>,
 }
@@ -46,7 +48,11 @@ impl Hosts {
     /// No host is known yet.
     #[must_use]
     pub fn new(limits: PerHost) -> Self {
-        Self { limits, known: Arc::default(), others: Arc::new(Gate::new(limits)) }
+        Self::of_at_most(MAX_HOSTS, limits)
+    }
+
+    pub(in crate::work) fn of_at_most(most: usize, limits: PerHost) -> Self {
+        Self { limits, most, known: Arc::default(), others: Arc::new(Gate::new(limits)) }
     }
 
     /// The limits.
@@ -71,11 +77,11 @@ impl Hosts {
         if let Some(gate) = known.get(host) {
             return Arc::clone(gate);
         }
-        if known.len() >= MAX_HOSTS {
+        if known.len() >= self.most {
             let now = Instant::now();
             known.retain(|_, gate| Arc::strong_count(gate) > 1 || gate.still_counts(now));
         }
-        if known.len() >= MAX_HOSTS {
+        if known.len() >= self.most {
             return Arc::clone(&self.others);
         }
         let gate = Arc::new(Gate::new(self.limits));

@@ -1,9 +1,6 @@
 //! SQS in memory: visibility timeouts, receive counts, receipts that go stale, deliveries in twos.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use exportpool_consumer::{
     clock::unix_millis,
@@ -11,7 +8,7 @@ use exportpool_consumer::{
     message::{Attributes, QueueName, Receipt, Received},
     ports::{Entry, Outbox, Outgoing, Queue, QueueFacts},
 };
-use tokio::time;
+use tokio::time::{self, Instant};
 
 use super::{
     World, fault,
