@@ -1,5 +1,6 @@
 //! The committer, as a scheduler draws whose turn it is: threads that send tasks to be committed, some of which are no
 //! longer waited for, a table that answers in any order and any way, and the time.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 

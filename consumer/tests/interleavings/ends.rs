@@ -175,7 +175,7 @@ fn whichever_thread_comes_first_each_message_ends_once_and_nothing_stays_in_hand
 
 #[test]
 fn whichever_thread_comes_first_a_lost_lease_does_no_harm() {
-    explore_in_time(60, |time| {
+    explore_in_time(20, |time| {
         let world = World::new();
         some_work(&world);
         // Received at most ten seconds before: it has to be extended within 150 ms, and often is not.

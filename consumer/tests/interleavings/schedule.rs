@@ -1,4 +1,5 @@
 //! Drawing schedules, and the time that passes in them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::{
     sync::{
