@@ -14,7 +14,7 @@ MESSAGES := 6500
 export PATH := $(TOOLS)/bin:$(PATH)
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help demo test e2e cluster cluster-down crd conformance conformance-tools build kills lint fmt schema deny chaos interleavings interleavings-short bench-consumer bench-peers faults fuzz fuzz-long clean
+.PHONY: help demo test e2e cluster cluster-down cluster-load cluster-check cluster-proof crd conformance conformance-tools build kills lint fmt schema deny chaos interleavings interleavings-short bench-consumer bench-peers faults fuzz fuzz-long clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -36,6 +36,15 @@ cluster: ## a Kubernetes of one node on this machine, without Docker
 
 cluster-down: ## end it, and leave nothing of it
 	@e2e/cluster/down
+
+cluster-load: ## put images into it: make cluster-load IMAGE=archive.tar
+	@e2e/cluster/load $(or $(IMAGE),$(error IMAGE=archive.tar, an OCI archive))
+
+cluster-check: ## does it do what the tests need: Pod Security, names, traffic, signals, scaling, its registry
+	@e2e/cluster/check
+
+cluster-proof: ## bring it up, check it, end it, and see that the machine is as before
+	@e2e/cluster/leaves-nothing
 
 crd: ## write crds/ and the chart's from the types
 	@cargo run -q -p exportpool-operator -- crd > crds/exportpools.yaml

@@ -1,5 +1,5 @@
 # Sourced by the scripts beside it: what they have in common.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 set -euo pipefail
 
@@ -11,6 +11,7 @@ CONTAINERD_VERSION=2.4.2
 RUNC_VERSION=1.4.0
 COREDNS_VERSION=1.12.4
 HELM_VERSION=4.3.1
+CRANE_VERSION=0.22.1
 
 # Binaries, by version: built once, and kept outside of the tree.
 CACHE=${EXPORTPOOL_CACHE:-$HOME/.cache/exportpool}/cluster
@@ -25,6 +26,9 @@ NODE_IP=10.244.0.1
 SERVICE_NET=10.96.0.0/16
 DNS_IP=10.96.0.10
 NODE=node
+REGISTRY=127.0.0.1:5001
+# Its one rule, by which pods reach what is outside.
+TABLE=exportpool-cluster
 export KUBECONFIG_FILE=$RUN/admin.kubeconfig
 
 say() { printf '%s\n' "$*" >&2; }
@@ -49,23 +53,32 @@ wait_for() {
   done
 }
 
-# start NAME COMMAND...: in the background, its id recorded.
+# When a process began, in ticks since boot. With its id it names one process, and no later one.
+began() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+
+# start NAME MEMORY COMMAND...: in the background, recorded by id and beginning. It keeps its heap below MEMORY where it
+# can, takes one core, for tests run beside it, and holds no file of whoever asked for it (a lock, a jobserver of make).
 start() {
-  local name=$1
-  shift
-  setsid nohup "$@" >"$RUN/log/$name" 2>&1 </dev/null &
-  echo $! >"$RUN/pid/$name"
+  local name=$1 memory=$2 pid
+  shift 2
+  GOMEMLIMIT=$memory GOMAXPROCS=1 setsid nohup "$@" >"$RUN/log/$name" 2>&1 </dev/null \
+    3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
+  pid=$!
+  echo "$pid $(began "$pid")" >"$RUN/pid/$name"
 }
 
-is_running() { [[ -f $RUN/pid/$1 ]] && kill -0 "$(cat "$RUN/pid/$1")" 2>/dev/null; }
+is_running() {
+  local pid when
+  [[ -f $RUN/pid/$1 ]] && read -r pid when <"$RUN/pid/$1" && [[ -n $when && $(began "$pid") == "$when" ]]
+}
 
 # stop NAME: SIGTERM, and after ten seconds SIGKILL.
 stop() {
   local name=$1 pid end=$((SECONDS + 10))
   is_running "$name" || return 0
-  pid=$(cat "$RUN/pid/$name")
+  pid=$(cut -d' ' -f1 "$RUN/pid/$name")
   kill "$pid" 2>/dev/null || true
-  while kill -0 "$pid" 2>/dev/null; do
+  while is_running "$name"; do
     ((SECONDS < end)) || kill -9 "$pid" 2>/dev/null || true
     sleep 0.1
   done

@@ -1,0 +1,3 @@
+module exportpool.dev/e2e/smoke
+
+go 1.26.0
