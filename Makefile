@@ -14,7 +14,7 @@ MESSAGES := 6500
 export PATH := $(TOOLS)/bin:$(PATH)
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help demo test e2e cluster cluster-down cluster-load cluster-check cluster-proof crd conformance conformance-tools build kills lint fmt schema deny chaos interleavings interleavings-short bench-consumer bench-peers faults fuzz fuzz-long clean
+.PHONY: help demo test e2e cluster cluster-down cluster-load cluster-check cluster-proof cluster-demo crd conformance conformance-tools build kills lint fmt schema deny chaos interleavings interleavings-short bench-consumer bench-peers faults fuzz fuzz-long clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ test: $(TOOLS)/bin/cargo-nextest conformance-tools lint build kills ## all check
 
 e2e: $(TOOLS)/bin/cargo-nextest build ## the tests on a real Kubernetes, of this machine or of KUBECONFIG
 	@e2e/run
+
+cluster-demo: build ## the main job on a real Kubernetes: a pool from 0 to 6 pods and back under a load, checked
+	@e2e/demo
 
 cluster: ## a Kubernetes of one node on this machine, without Docker
 	@e2e/cluster/up

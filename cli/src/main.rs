@@ -2,6 +2,7 @@
 
 mod aws;
 mod demo;
+mod explain;
 mod load;
 mod monitor;
 mod program;
@@ -21,7 +22,7 @@ use usage::{EXIT_USAGE, Usage};
 #[derive(Parser)]
 #[command(name = "exportctl", version, about, arg_required_else_help = true, max_term_width = 100)]
 #[command(
-    after_help = "Start here:\n  exportctl demo        the main job, end to end\n  exportctl aws         an AWS stand-in; prints the environment to export\n  exportctl load 100    send 100 jobs to the queue in the environment\n  exportctl monitor     watch the queues"
+    after_help = "Start here:\n  exportctl demo        the main job, end to end\n  exportctl aws         an AWS stand-in; prints the environment to export\n  exportctl load 100    send 100 jobs to the queue in the environment\n  exportctl monitor     watch the queues\n  exportctl explain P   on Kubernetes: why pool P has as many pods as it has"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -34,6 +35,9 @@ enum Command {
     Load(load::Args),
     Monitor(monitor::Args),
     Aws(aws::Args),
+    Explain(explain::Args),
+    /// Print the CustomResourceDefinition of ExportPool, for kubectl apply -f -
+    Crd,
 }
 
 fn main() -> ExitCode {
@@ -52,9 +56,17 @@ fn main() -> ExitCode {
             Command::Load(args) => load::run(args).await,
             Command::Monitor(args) => monitor::run(args).await,
             Command::Aws(args) => aws::run(args).await,
+            Command::Explain(args) => explain::run(args).await,
+            Command::Crd => print_definition(),
         }
     });
     outcome.unwrap_or_else(|error| failed(&error))
+}
+
+#[expect(clippy::print_stdout, reason = "for kubectl apply -f -")]
+fn print_definition() -> anyhow::Result<ExitCode> {
+    print!("{}", exportpool_operator::crd::yaml()?);
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The command line's grammar, with examples that can be pasted where they are read.

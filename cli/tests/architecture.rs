@@ -32,7 +32,7 @@ fn imports_go_one_way() {
     assert_eq!(imports("scaling"), ["contract"]);
     assert_eq!(imports("consumer"), ["contract"]);
     assert_eq!(imports("operator"), ["contract", "scaling"]);
-    assert_eq!(imports("cli"), ["consumer", "contract", "scaling"]);
+    assert_eq!(imports("cli"), ["consumer", "contract", "operator", "scaling"]);
     assert_eq!(imports("bench"), ["consumer", "contract"]);
 }
 

@@ -59,6 +59,8 @@ fn what_somebody_changes_by_hand_is_put_right_and_what_others_add_stays() {
     };
     patch("deployment", json!({"spec": {"replicas": 2}, "metadata": {"annotations": {"mine": "stays"}}}));
     pool.asks_for("the replicas to be put right", Duration::from_secs(20), |replicas| replicas == 0);
+    let told = pool.has("ReplicasContested", "True", "ForeignWriter");
+    assert!(told["message"].as_str().unwrap().starts_with("kubectl"), "{told}");
     patch("pdb", json!({"spec": {"maxUnavailable": 0}}));
     let right =
         || (kubectl::get("pdb", &team.namespace, "pool")["spec"]["maxUnavailable"] == "25%").then_some(());

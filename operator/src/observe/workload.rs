@@ -9,14 +9,14 @@ use k8s_openapi::{
         apps::v1::{Deployment, ReplicaSet},
         core::v1::{ContainerStatus, Pod},
     },
-    apimachinery::pkg::apis::meta::v1::OwnerReference,
+    apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, OwnerReference},
 };
 use kube::{ResourceExt, core::PartialObjectMeta};
 use kube_runtime::reflector::ObjectRef;
 
 use crate::{
     api::ExportPool,
-    names::{DELETION_COST, pool_of},
+    names::{DELETION_COST, FIELD_MANAGER, pool_of},
     watch::Watched,
 };
 
@@ -81,6 +81,18 @@ impl Workload {
     pub fn replicas(&self) -> u32 {
         let replicas = self.deployment.as_ref().and_then(|deployment| deployment.spec.as_ref()?.replicas);
         replicas.map_or(0, crate::decide::count)
+    }
+
+    /// Who else writes the Deployment's replicas: each of our writes takes them back.
+    #[must_use]
+    pub fn contested_by(&self) -> Option<String> {
+        let entries = self.deployment.as_ref()?.metadata.managed_fields.as_ref()?;
+        let theirs = entries.iter().filter(|entry| entry.manager.as_deref() != Some(FIELD_MANAGER));
+        let writes = |entry: &&ManagedFieldsEntry| {
+            let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
+            fields.is_some_and(|fields| !fields["f:spec"]["f:replicas"].is_null())
+        };
+        theirs.filter(writes).find_map(|entry| entry.manager.clone())
     }
 
     /// Pods that are not terminating, and of these the ready ones.

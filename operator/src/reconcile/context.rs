@@ -72,7 +72,7 @@ impl Context {
         Arc::clone(pools.entry(pool.uid().unwrap_or_default()).or_insert_with(begin))
     }
 
-    /// Drops what is known of a pool, and of any that is not there any more.
+    /// Drops what is known of a pool.
     pub(super) fn forget(&self, pool: &ExportPool) {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         pools.remove(&pool.uid().unwrap_or_default());
@@ -80,6 +80,10 @@ impl Context {
 
     /// Drops what is known of pools that are not there any more.
     pub fn forget_the_gone(&self) {
+        let known = self.pools.lock().unwrap_or_else(PoisonError::into_inner).len();
+        if known <= self.watched.pools.len() {
+            return;
+        }
         let present: std::collections::HashSet<_> =
             self.watched.pools.state().iter().filter_map(|pool| pool.uid()).collect();
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);

@@ -17,7 +17,7 @@ use crate::{
     apply::{self, Target},
     decide::decide,
     observe::{self, workload::Workload},
-    report::{Obstacle, Round, events, metrics},
+    report::{Hindrance, Obstacle, Round, events, metrics},
 };
 
 /// Reconciles a pool. What goes wrong is a value, and is told on the pool: nothing is thrown.
@@ -44,8 +44,15 @@ async fn round(pool: &ExportPool, context: &Context, state: &mut State) -> Actio
         let verdict = decide(&pool.spec, &mut state.memory, &seen.observation);
         state.note(pool, seen, verdict);
     }
+    let contested_by = state.contested_by(workload.contested_by(), Instant::now());
     let obstacle = carry_out(pool, context, state, &workload).await.err();
-    tell(pool, context, state, obstacle.as_ref()).await;
+    tell(
+        pool,
+        context,
+        state,
+        Hindrance { obstacle: obstacle.as_ref(), contested_by: contested_by.as_deref() },
+    )
+    .await;
     Action::requeue(state.wait(pool, obstacle.as_ref(), Instant::now()))
 }
 
@@ -67,7 +74,7 @@ async fn carry_out(
     Ok(())
 }
 
-async fn tell(pool: &ExportPool, context: &Context, state: &mut State, obstacle: Option<&Obstacle>) {
+async fn tell(pool: &ExportPool, context: &Context, state: &mut State, hindrance: Hindrance<'_>) {
     // As it is by now: pods come and go while a round is on.
     let workload = Workload::of(pool, &context.watched);
     let round = Round {
@@ -79,7 +86,7 @@ async fn tell(pool: &ExportPool, context: &Context, state: &mut State, obstacle:
         oldest: state.oldest,
         learned: state.memory.learned(),
         verdict: state.verdict.as_ref(),
-        obstacle,
+        hindrance,
     };
     let told = state.written.news(&round);
     metrics::tell(&round, &told.status);

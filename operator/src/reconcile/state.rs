@@ -18,6 +18,9 @@ use crate::{
     },
 };
 
+/// Who writes the replicas as well is told of for this long after.
+const CONTESTED_FOR: Duration = Duration::from_secs(300);
+
 /// What is kept of a pool from round to round.
 pub(crate) struct State {
     pub memory: Memory,
@@ -28,6 +31,8 @@ pub(crate) struct State {
     pub oldest: Option<Timestamp>,
     pub written: Written,
     pub told: Told,
+    /// Who else wrote the replicas, and when that was seen last.
+    contested: Option<(String, Instant)>,
     /// When the queues are read next, and the generation of the spec they were read for last.
     due_at: Option<Instant>,
     generation: Option<i64>,
@@ -46,10 +51,20 @@ impl State {
             oldest: None,
             written: Written::default(),
             told: Told::default(),
+            contested: None,
             due_at: None,
             generation: None,
             failures: 0,
         }
+    }
+
+    /// Notes who else writes the replicas, and answers who did in the last minutes.
+    pub(super) fn contested_by(&mut self, who: Option<String>, now: Instant) -> Option<String> {
+        if let Some(who) = who {
+            self.contested = Some((who, now));
+        }
+        let recent = self.contested.as_ref().filter(|(_, at)| now.duration_since(*at) < CONTESTED_FOR);
+        recent.map(|(who, _)| who.clone())
     }
 
     /// Whether it is time to look again: at once when the spec changed.

@@ -38,6 +38,7 @@ pub(super) fn conditions(round: &Round<'_>, before: &[Condition]) -> Vec<Conditi
         Some(reports_readable(round)),
         Some(scaling_active(round)),
         objective_reachable(round),
+        replicas_contested(round),
     ];
     facts.into_iter().flatten().map(|fact| dated(fact, round, before)).collect()
 }
@@ -91,7 +92,7 @@ fn missing_pods(round: &Round<'_>) -> (&'static str, String) {
 }
 
 fn reconciling(round: &Round<'_>) -> Option<Fact> {
-    if let Some(obstacle) = round.obstacle.filter(|obstacle| obstacle.passes()) {
+    if let Some(obstacle) = round.hindrance.obstacle.filter(|obstacle| obstacle.passes()) {
         return Some(Fact::new("Reconciling", True, obstacle.reason(), format!("{obstacle}: tried again")));
     }
     let rolling = round.workload.is_rolling_out();
@@ -104,7 +105,7 @@ fn stalled(round: &Round<'_>) -> Option<Fact> {
 
 /// What will not pass before somebody does something.
 fn lasting_obstacle(round: &Round<'_>) -> Option<(&'static str, String)> {
-    if let Some(obstacle) = round.obstacle.filter(|obstacle| !obstacle.passes()) {
+    if let Some(obstacle) = round.hindrance.obstacle.filter(|obstacle| !obstacle.passes()) {
         return Some((obstacle.reason(), obstacle.to_string()));
     }
     match round.verdict {
@@ -207,4 +208,13 @@ fn objective_reachable(round: &Round<'_>) -> Option<Fact> {
         return Some(Fact::new("ObjectiveReachable", False, "MaxReplicas", message));
     }
     Some(Fact::new("ObjectiveReachable", True, "Reachable", "the pods suffice for the drain time"))
+}
+
+fn replicas_contested(round: &Round<'_>) -> Option<Fact> {
+    let who = round.hindrance.contested_by?;
+    let message = format!(
+        "{who} writes the replicas of the Deployment as well, and is overruled: let it scale the ExportPool (spec.replicas \
+         in place of spec.scaling), or not at all"
+    );
+    Some(Fact::new("ReplicasContested", True, "ForeignWriter", message))
 }

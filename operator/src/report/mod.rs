@@ -36,8 +36,17 @@ pub struct Round<'a> {
     pub learned: &'a Learned,
     /// What was decided; none before the first read.
     pub verdict: Option<&'a Result<Verdict, Undecidable>>,
-    /// What stands in the way of what was decided, in the spec or at the API server.
+    /// What stands in the way of what was decided.
+    pub hindrance: Hindrance<'a>,
+}
+
+/// What stands in the way of what was decided.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Hindrance<'a> {
+    /// In the spec or at the API server.
     pub obstacle: Option<&'a Obstacle>,
+    /// Who else writes the replicas.
+    pub contested_by: Option<&'a str>,
 }
 
 /// How the last read of a queue ended.

@@ -1,0 +1,72 @@
+//! A pool on a cluster.
+
+use anyhow::{Context as _, anyhow, bail};
+use exportpool_operator::api::ExportPool;
+use kube::{
+    Api, Client, Config, ResourceExt,
+    api::ListParams,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+
+use crate::program::program;
+
+/// A namespace of a cluster.
+pub(super) struct Cluster {
+    client: Client,
+    namespace: String,
+}
+
+/// The cluster of the kubeconfig, or of the pod that this runs in.
+pub(super) async fn cluster(context: Option<&str>, namespace: Option<&str>) -> anyhow::Result<Cluster> {
+    // The only one there is: another one cannot have been installed.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let remedy = "there is no cluster to ask: set KUBECONFIG, or make one with `make cluster` or kind";
+    let config = match context {
+        None => Config::infer().await.context(remedy)?,
+        Some(context) => {
+            let options =
+                KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
+            let kubeconfig = Kubeconfig::read().context(remedy)?;
+            Config::from_custom_kubeconfig(kubeconfig, &options)
+                .await
+                .with_context(|| format!("the kubeconfig has no usable context {context:?}"))?
+        }
+    };
+    let namespace = namespace.map_or_else(|| config.default_namespace.clone(), str::to_owned);
+    Ok(Cluster { client: Client::try_from(config)?, namespace })
+}
+
+/// The pool of that name.
+pub(super) async fn pool(cluster: &Cluster, name: &str) -> anyhow::Result<ExportPool> {
+    let Cluster { client, namespace } = cluster;
+    let pools: Api<ExportPool> = Api::namespaced(client.clone(), namespace);
+    match pools.get_opt(name).await {
+        Ok(Some(pool)) => Ok(pool),
+        Ok(None) => Err(missing(cluster, name).await),
+        Err(kube::Error::Api(status)) if status.is_forbidden() => {
+            bail!("you may not get ExportPools in namespace {namespace}: ask for the role view there")
+        }
+        Err(error) => Err(anyhow!(error).context("the API server does not answer")),
+    }
+}
+
+/// What there is instead.
+async fn missing(cluster: &Cluster, name: &str) -> anyhow::Error {
+    let Cluster { client, namespace } = cluster;
+    let all = Api::<ExportPool>::all(client.clone()).list_metadata(&ListParams::default().limit(20)).await;
+    let none = format!("there is no ExportPool {name} in namespace {namespace}");
+    match all {
+        Err(kube::Error::Api(status)) if status.is_not_found() => anyhow!(
+            "this cluster does not know ExportPools: install the operator (helm install exportpool charts/exportpool), \
+             or name another cluster (--context)"
+        ),
+        Ok(pools) if !pools.items.is_empty() => {
+            let named = |pool: &kube::core::PartialObjectMeta<ExportPool>| {
+                format!("{} -n {}", pool.name_any(), pool.namespace().unwrap_or_default())
+            };
+            let names: Vec<_> = pools.iter().map(named).collect();
+            anyhow!("{none}. There are: {}. Such as: {} explain {}", names.join(", "), program(), names[0])
+        }
+        _ => anyhow!("{none}: look with kubectl get exportpools -A"),
+    }
+}
