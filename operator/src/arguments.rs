@@ -23,7 +23,7 @@ pub struct Arguments {
 pub enum Command {
     /// Print the CustomResourceDefinition, for kubectl apply -f -
     Crd,
-    /// Exit with 1, naming them, while there are ExportPools: before the operator is uninstalled
+    /// Exit with 1, naming them, while there are ExportPools to look after: before the operator is uninstalled
     CheckEmpty,
 }
 
@@ -68,6 +68,15 @@ pub struct Controller {
     pub log_format: Option<LogFormat>,
 }
 
+impl Controller {
+    /// Each namespace to look after, or none of them by name: all at once.
+    pub fn namespaces(&self) -> impl Iterator<Item = Option<&str>> {
+        let named = self.watch_namespaces.iter().map(String::as_str).filter(|name| !name.is_empty());
+        let all = self.watch_namespaces.iter().all(String::is_empty).then_some(None);
+        named.map(Some).chain(all)
+    }
+}
+
 /// How logs are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
@@ -80,4 +89,21 @@ pub enum LogFormat {
 fn own_name() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "exportpool-operator".to_owned());
     format!("{host}-{}", std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn namespaces(arguments: &[&str]) -> Vec<Option<String>> {
+        let parsed = Arguments::parse_from([&["exportpool-operator"], arguments].concat());
+        parsed.controller.namespaces().map(|namespace| namespace.map(str::to_owned)).collect()
+    }
+
+    #[test]
+    fn without_names_the_whole_cluster_is_looked_after() {
+        assert_eq!(namespaces(&[]), [None]);
+        assert_eq!(namespaces(&["--watch-namespaces="]), [None]);
+        assert_eq!(namespaces(&["--watch-namespaces=a,b"]), ["a", "b"].map(|name| Some(name.to_owned())));
+    }
 }

@@ -5,10 +5,14 @@ use std::{io::IsTerminal, process::ExitCode};
 use clap::Parser;
 use exportpool_operator::{
     api::ExportPool,
-    arguments::{Arguments, Command, LogFormat},
+    arguments::{Arguments, Command, Controller, LogFormat},
     crd, run,
 };
-use kube::{Api, Client, ResourceExt, api::ListParams};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DynamicObject, ListParams},
+    core::ApiResource,
+};
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
@@ -18,7 +22,7 @@ async fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let outcome = match arguments.command {
         Some(Command::Crd) => print_definition(),
-        Some(Command::CheckEmpty) => check_empty().await,
+        Some(Command::CheckEmpty) => check_empty(&arguments.controller).await,
         None => {
             log(arguments.controller.log_format);
             run::run(arguments.controller).await
@@ -42,23 +46,38 @@ fn print_definition() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn check_empty() -> anyhow::Result<()> {
-    let pools = Api::<ExportPool>::all(Client::try_default().await?);
-    let pools = match pools.list_metadata(&ListParams::default()).await {
-        Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
-        listed => listed?,
-    };
-    let name = |pool: &kube::core::PartialObjectMeta<ExportPool>| {
-        format!("{}/{}", pool.namespace().unwrap_or_default(), pool.name_any())
-    };
-    let names: Vec<_> = pools.iter().map(name).collect();
+async fn check_empty(scope: &Controller) -> anyhow::Result<()> {
+    let client = Client::try_default().await?;
+    let mut names = Vec::new();
+    for namespace in scope.namespaces() {
+        names.extend(pools_of(scope, &in_scope(&client, namespace)).await?);
+    }
     anyhow::ensure!(
         names.is_empty(),
         "there are ExportPools, which nobody would look after any more: {}. Delete them first (kubectl delete xp), or \
-         uninstall all the same with --set uninstall.force=true: their pods stay as many as they are",
+         uninstall all the same with helm uninstall --no-hooks: their pods stay as many as they are",
         names.join(", ")
     );
     Ok(())
+}
+
+/// As they are, whatever this version knows of them.
+fn in_scope(client: &Client, namespace: Option<&str>) -> Api<DynamicObject> {
+    let (client, pools) = (client.clone(), ApiResource::erase::<ExportPool>(&()));
+    match namespace {
+        Some(namespace) => Api::namespaced_with(client, namespace, &pools),
+        None => Api::all_with(client, &pools),
+    }
+}
+
+/// Names of pools that this operator looks after; none where the definition is not there.
+async fn pools_of(scope: &Controller, pools: &Api<DynamicObject>) -> anyhow::Result<Vec<String>> {
+    let pools = match pools.list(&ListParams::default()).await {
+        Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(Vec::new()),
+        listed => listed?,
+    };
+    let ours = pools.iter().filter(|pool| pool.data["spec"]["class"].as_str() == scope.class.as_deref());
+    Ok(ours.map(|pool| format!("{}/{}", pool.namespace().unwrap_or_default(), pool.name_any())).collect())
 }
 
 fn log(format: Option<LogFormat>) {

@@ -146,7 +146,8 @@ async fn warm_up(
     let readers = Arc::new(Readers::new(client, &started(arguments)?)?);
     definition_is_there(client, readiness).await;
     let settings = Settings { class: arguments.class.clone(), served: served(client).await };
-    let contexts: Vec<_> = scopes(arguments)
+    let contexts: Vec<_> = arguments
+        .namespaces()
         .map(|namespace| {
             let watched = Watched::begin(client, namespace, tasks);
             let (readers, settings) = (Arc::clone(&readers), settings.clone());
@@ -169,13 +170,6 @@ fn started(arguments: &arguments::Controller) -> anyhow::Result<Started<'_>> {
         sqs_requests_per_second: NonZeroU32::new(arguments.sqs_requests_per_second)
             .context("--sqs-requests-per-second is at least 1")?,
     })
-}
-
-/// Each namespace, or all at once.
-fn scopes(arguments: &arguments::Controller) -> impl Iterator<Item = Option<&str>> {
-    let named = arguments.watch_namespaces.iter().map(String::as_str).filter(|name| !name.is_empty());
-    let all = arguments.watch_namespaces.iter().all(String::is_empty).then_some(None);
-    named.map(Some).chain(all)
 }
 
 /// Waits until the definition is there and new enough: nothing is guessed by an older one.
