@@ -2,6 +2,11 @@
 {{- .Release.Name | trunc 50 | trimSuffix "-" -}}
 {{- end -}}
 
+{{/* Of what is outside of the release's namespace: releases of one name in two namespaces do not meet. */}}
+{{- define "exportpool.clusterWide" -}}
+{{- printf "%s-%s" .Release.Namespace (include "exportpool.name" .) -}}
+{{- end -}}
+
 {{- define "exportpool.selector" -}}
 app.kubernetes.io/name: exportpool-operator
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -15,7 +20,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
 {{- define "exportpool.image" -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ with .Values.image.digest }}@{{ . }}{{ end }}
 {{- end -}}
 
 {{- define "exportpool.podSecurity" -}}
@@ -29,6 +34,22 @@ seccompProfile: {type: RuntimeDefault}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{/* Where the pods of a release may run. */}}
+{{- define "exportpool.scheduling" -}}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{/* What the operator does in the namespaces of pools. */}}
