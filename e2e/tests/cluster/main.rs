@@ -11,6 +11,7 @@
 )]
 
 mod bad_pools;
+mod chart;
 mod disturbed;
 mod kubectl;
 mod people;

@@ -1,0 +1,388 @@
+//! What the chart lets the operator and people do, and how it is uninstalled.
+//!
+//! Each test installs a release of its own, without an operator: what is asked for is asked for in its name.
+
+use std::{env, path::Path, process::Command, time::Duration};
+
+use serde_json::{Value, json};
+
+use crate::{kubectl, team::Team, wait::until};
+
+const COST: &str = "controller.kubernetes.io/pod-deletion-cost";
+const SOON: Duration = Duration::from_secs(20);
+
+fn helm(arguments: &[&str]) -> (bool, String) {
+    let program = env::var("HELM").unwrap_or_else(|_| "helm".to_owned());
+    let output =
+        Command::new(program).args(arguments).output().expect("helm runs: HELM or the PATH names it");
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+/// The chart, installed in a team's namespace under the namespace's name, for pools of a class of that name.
+struct Release<'a> {
+    team: &'a Team,
+}
+
+impl<'a> Release<'a> {
+    fn install(team: &'a Team, values: &[&str]) -> Self {
+        let release = Self { team };
+        let installed = release.helm(&["install", release.name(), &chart()], values);
+        assert!(installed.0, "{}", installed.1);
+        release
+    }
+
+    fn name(&self) -> &str {
+        &self.team.namespace
+    }
+
+    /// What it is called outside of its namespace.
+    fn wide(&self) -> String {
+        format!("{0}-{0}", self.name())
+    }
+
+    fn helm(&self, arguments: &[&str], values: &[&str]) -> (bool, String) {
+        let registry = env::var("E2E_REGISTRY").unwrap_or_else(|_| "localhost/exportpool".to_owned());
+        let tag = env::var("E2E_TAG").unwrap_or_else(|_| "dev".to_owned());
+        let image = format!("image.repository={registry}/operator,image.tag={tag}");
+        let class = format!("class={}", self.name());
+        let ours = ["crds.enabled=false", "replicas=0", &image, &class];
+        let mut all = [arguments, &["--namespace", self.name()]].concat();
+        if arguments.contains(&"install") {
+            all.extend(ours.iter().chain(values).flat_map(|value| ["--set", value]));
+        }
+        helm(&all)
+    }
+
+    fn uninstall(&self) -> (bool, String) {
+        self.helm(&["uninstall", self.name(), "--timeout", "90s"], &[])
+    }
+
+    fn operator(&self) -> String {
+        format!("--as=system:serviceaccount:{0}:{0}", self.name())
+    }
+
+    /// Whether the operator may, by RBAC alone.
+    fn may(&self, words: &str) -> bool {
+        may(&self.operator(), words)
+    }
+
+    /// What the API server says to a change of the operator's, if it refuses it. Nothing is changed.
+    fn told(&self, arguments: &[&str], object: Option<&Value>) -> Result<(), String> {
+        let operator = self.operator();
+        let all = [arguments, &[&*operator, "--dry-run=server", "-n", self.name()]].concat();
+        let output = kubectl::run(&all, object.map(Value::to_string).as_deref());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        output.status.success().then_some(()).ok_or(said)
+    }
+
+    fn patched(&self, pod: &str, patch: &Value) -> Result<(), String> {
+        self.told(&["patch", "pod", pod, "--type=merge", "-p", &patch.to_string()], None)
+    }
+
+    fn applied(&self, object: &Value) -> Result<(), String> {
+        let arguments =
+            ["apply", "--server-side", "--force-conflicts", "--field-manager=exportpool-operator"];
+        self.told(&[&arguments[..], &["-f", "-"]].concat(), Some(object))
+    }
+
+    /// Everything that it made, of all kinds in all namespaces.
+    fn objects(&self) -> Vec<String> {
+        let kinds = kubectl::ok(&["api-resources", "--verbs=list,delete", "-o", "name"]);
+        let kinds: Vec<_> = kinds.lines().filter(|kind| !kind.starts_with("events")).collect();
+        let label = format!("app.kubernetes.io/instance={}", self.name());
+        let found =
+            kubectl::ok(&["get", &kinds.join(","), "-A", "-l", &label, "-o", "name", "--ignore-not-found"]);
+        found.lines().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Release<'_> {
+    fn drop(&mut self) {
+        self.helm(&["uninstall", self.name(), "--no-hooks", "--ignore-not-found"], &[]);
+    }
+}
+
+fn chart() -> String {
+    let house = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    house.join("charts/exportpool").to_string_lossy().into_owned()
+}
+
+/// Whether somebody may: `list secrets -n kube-system`.
+fn may(who: &str, words: &str) -> bool {
+    let asked = ["auth", "can-i", who].into_iter().chain(words.split(' ')).collect::<Vec<_>>();
+    kubectl::run(&asked, None).status.success()
+}
+
+/// A pod that no node takes.
+fn pod(team: &Team, name: &str, labels: &Value) -> Value {
+    let container = json!({"name": "worker", "image": "localhost/none:1", "securityContext": {
+        "allowPrivilegeEscalation": false, "runAsNonRoot": true, "runAsUser": 65532,
+        "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"},
+    }});
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": name, "namespace": team.namespace, "labels": labels, "annotations": {"of": "others"}},
+        "spec": {"containers": [container], "nodeSelector": {"no": "where"}},
+    })
+}
+
+/// A Deployment as the operator makes them.
+fn child(team: &Team, name: &str) -> Value {
+    let labels = json!({"app": name});
+    let mut of_pod = pod(team, name, &labels)["spec"].clone();
+    of_pod["automountServiceAccountToken"] = json!(false);
+    let owner = json!({
+        "apiVersion": "exportpool.dev/v1alpha1", "kind": "ExportPool", "controller": true,
+        "name": name, "uid": "6f7a3c1e-0000-4000-8000-000000000000",
+    });
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {
+            "name": name, "namespace": team.namespace, "ownerReferences": [owner],
+            "labels": {"app.kubernetes.io/managed-by": "exportpool-operator"},
+        },
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": of_pod},
+        },
+    })
+}
+
+/// A pool that the release looks after.
+fn pool(team: &Team) -> Value {
+    let queue =
+        |name: &str| json!({"url": format!("https://sqs.eu-west-1.amazonaws.com/123456789012/{name}")});
+    json!({
+        "apiVersion": "exportpool.dev/v1alpha1", "kind": "ExportPool",
+        "metadata": {"name": "exports", "namespace": team.namespace},
+        "spec": {
+            "class": team.namespace,
+            "image": "localhost/none:1",
+            "queues": {"exportJobs": queue("jobs"), "downloadTasks": queue("tasks")},
+            "storage": {"bucket": "exports", "table": "exports"},
+            "aws": {"region": "eu-west-1"},
+            "replicas": 0,
+        },
+    })
+}
+
+/// A policy holds a moment after it was made.
+fn refused(words: &str, ask: impl Fn() -> Result<(), String>) {
+    let refused = || ask().err().filter(|said| said.contains(words)).map(|_| ());
+    until(&format!("{words:?} to be said"), SOON, refused, || format!("{:?}", ask()));
+}
+
+#[test]
+fn of_pods_the_operator_changes_only_the_deletion_cost_and_only_of_pools() {
+    let team = Team::new("pods");
+    let release = Release::install(&team, &[]);
+    kubectl::apply(&pod(&team, "worker", &json!({"exportpool.dev/pool": "exports"})));
+    kubectl::apply(&pod(&team, "others", &json!({"app": "others"})));
+    let annotated = |key: &str, value: Value| json!({"metadata": {"annotations": {key: value}}});
+    let cost = annotated(COST, json!("-10"));
+    refused("changes pods of pools only", || release.patched("others", &cost));
+    refused("nothing of a pod but its deletion cost", || {
+        release.patched("worker", &json!({"metadata": {"labels": {"a": "b"}}}))
+    });
+    refused("nothing of a pod but its deletion cost", || {
+        release.patched("worker", &json!({"metadata": {"labels": {"exportpool.dev/pool": null}}}))
+    });
+    refused("nothing of a pod but its deletion cost", || {
+        let image =
+            json!([{"op": "replace", "path": "/spec/containers/0/image", "value": "localhost/evil:1"}]);
+        release.told(&["patch", "pod", "worker", "--type=json", "-p", &image.to_string()], None)
+    });
+    for other in [annotated("mine", json!("now")), annotated("of", json!("me")), annotated("of", Value::Null)]
+    {
+        refused("no annotation of a pod but its deletion cost", || release.patched("worker", &other));
+    }
+    assert_eq!(release.patched("worker", &cost), Ok(()));
+}
+
+#[test]
+fn of_everything_else_the_operator_writes_only_what_a_pool_owns() {
+    let team = Team::new("children");
+    let release = Release::install(&team, &[]);
+    let changed = |change: &dyn Fn(&mut Value)| {
+        let mut object = child(&team, "exports");
+        change(&mut object);
+        object
+    };
+    let metadata =
+        |key: &'static str, value: Value| changed(&|object| object["metadata"][key] = value.clone());
+    let owner = |key: &'static str, value: Value| {
+        changed(&|object| object["metadata"]["ownerReferences"][0][key] = value.clone())
+    };
+    refused("writes only what it manages", || release.applied(&metadata("labels", json!({"a": "b"}))));
+    let nobodys = [
+        metadata("ownerReferences", json!([])),
+        owner("kind", json!("Deployment")),
+        owner("apiVersion", json!("example.com/v1")),
+        owner("controller", json!(false)),
+    ];
+    for object in nobodys {
+        refused("writes only what a pool owns", || release.applied(&object));
+    }
+    refused("no pod a token", || {
+        release.applied(&changed(&|object| {
+            object["spec"]["template"]["spec"]["automountServiceAccountToken"] = json!(true);
+        }))
+    });
+    let mut others = child(&team, "others");
+    others["metadata"]["labels"] = json!({"app.kubernetes.io/managed-by": "Helm"});
+    others["metadata"]["ownerReferences"] = json!([]);
+    kubectl::apply(&others);
+    refused("takes nothing over", || release.applied(&child(&team, "others")));
+    assert_eq!(release.applied(&child(&team, "exports")), Ok(()));
+    let policies = kubectl::list(
+        "validatingadmissionpolicy",
+        &team.namespace,
+        &format!("app.kubernetes.io/instance={}", release.name()),
+    );
+    let warned =
+        policies.iter().filter(|policy| !policy["status"]["typeChecking"]["expressionWarnings"].is_null());
+    assert_eq!((policies.len(), warned.count()), (2, 0), "{policies:?}");
+}
+
+/// Wherever it looks after pools.
+const NEVER: [&str; 16] = [
+    "list secrets",
+    "watch secrets",
+    "update secrets",
+    "create pods",
+    "delete pods",
+    "get pods --subresource=log",
+    "create pods --subresource=exec",
+    "delete deployments.apps",
+    "delete serviceaccounts",
+    "create serviceaccounts --subresource=token",
+    "create networkpolicies.networking.k8s.io",
+    "create rolebindings.rbac.authorization.k8s.io",
+    "get configmaps",
+    "create exportpools.exportpool.dev",
+    "patch exportpools.exportpool.dev",
+    "delete exportpools.exportpool.dev",
+];
+/// In no cluster.
+const NOWHERE: [&str; 8] = [
+    "get nodes",
+    "patch nodes",
+    "list namespaces",
+    "patch namespaces",
+    "create clusterroles.rbac.authorization.k8s.io",
+    "impersonate users",
+    "patch customresourcedefinitions.apiextensions.k8s.io/exportpools.exportpool.dev",
+    "patch validatingadmissionpolicies.admissionregistration.k8s.io",
+];
+const NEEDED: [&str; 9] = [
+    "list exportpools.exportpool.dev",
+    "patch exportpools.exportpool.dev --subresource=status",
+    "create deployments.apps",
+    "patch deployments.apps",
+    "watch replicasets.apps",
+    "patch pods",
+    "get secrets",
+    "create poddisruptionbudgets.policy",
+    "create events.events.k8s.io",
+];
+
+#[track_caller]
+fn rights(release: &Release<'_>, wanted: bool, of: &[&str], place: &str) {
+    let wrong: Vec<_> = of.iter().filter(|words| release.may(&format!("{words}{place}")) != wanted).collect();
+    assert!(wrong.is_empty(), "may not be {}{place}: {wrong:?}", !wanted);
+}
+
+#[test]
+fn the_operator_of_a_cluster_has_its_rights_everywhere_and_no_other_ones() {
+    let team = Team::new("rights");
+    let release = Release::install(&team, &[]);
+    rights(&release, true, &NEEDED, " --all-namespaces");
+    // A Secret of the cluster's own too, by its name: what watchNamespaces is there to prevent.
+    rights(&release, true, &["get secrets"], " -n kube-system");
+    rights(&release, false, &NEVER, " --all-namespaces");
+    rights(&release, false, &NEVER, &format!(" -n {}", team.namespace));
+    rights(&release, false, &NOWHERE, "");
+    let lease = format!("update leases.coordination.k8s.io/{}", release.name());
+    rights(&release, true, &[&lease], &format!(" -n {}", team.namespace));
+    rights(&release, false, &[&lease], " -n kube-system");
+}
+
+#[test]
+fn the_operator_of_some_namespaces_has_no_rights_in_others() {
+    let (team, others) = (Team::new("some"), Team::new("others"));
+    let watched = format!("watchNamespaces={{{}}}", team.namespace);
+    let release = Release::install(&team, &[&watched, "networkPolicy.create=true"]);
+    rights(&release, true, &NEEDED, &format!(" -n {}", team.namespace));
+    rights(&release, false, &NEVER, &format!(" -n {}", team.namespace));
+    rights(&release, false, &NEEDED, &format!(" -n {}", others.namespace));
+    rights(&release, false, &NEEDED, " --all-namespaces");
+    rights(&release, false, &NOWHERE, "");
+    let policy = kubectl::get("networkpolicy", &team.namespace, &format!("{}-pools", release.wide()));
+    assert_eq!(policy["spec"]["ingress"][0]["ports"][0]["port"], 3000, "{policy}");
+}
+
+#[test]
+fn who_may_view_or_edit_a_namespace_may_do_so_with_its_pools() {
+    let team = Team::new("roles");
+    let release = Release::install(&team, &[]);
+    for role in ["view", "edit", "admin"] {
+        let binding = ["create", "rolebinding", role, "-n", &team.namespace];
+        let (user, role) = (format!("--user=e2e-{role}"), format!("--clusterrole={role}"));
+        kubectl::ok(&[&binding[..], &[&*user, &*role]].concat());
+    }
+    let can = |role: &str, verb: &str, place: &str| {
+        may(&format!("--as=e2e-{role}"), &format!("{verb} exportpools.exportpool.dev -n {place}"))
+    };
+    let here = |role: &str, verb: &str| can(role, verb, &team.namespace);
+    let aggregated = || (here("edit", "create") && here("view", "get")).then_some(());
+    until("the roles to be aggregated", SOON, aggregated, || release.objects().join("\n"));
+    for verb in ["get", "list", "watch"] {
+        assert!(["view", "edit", "admin"].iter().all(|role| here(role, verb)), "{verb}");
+    }
+    for verb in ["create", "patch", "delete"] {
+        let may: Vec<_> = ["view", "edit", "admin"].into_iter().filter(|role| here(role, verb)).collect();
+        assert_eq!(may, ["edit", "admin"], "{verb}");
+    }
+    assert!(!can("admin", "get", "kube-system"));
+}
+
+#[test]
+fn uninstalling_is_refused_while_there_are_pools_and_leaves_nothing_when_there_are_none() {
+    let team = Team::new("uninstall");
+    let watched = format!("watchNamespaces={{{}}}", team.namespace);
+    let release = Release::install(&team, &[&watched]);
+    let before = release.objects();
+    kubectl::apply(&pool(&team));
+    let (went, said) = release.uninstall();
+    assert!(!went && said.contains(&format!("{}/exports", team.namespace)), "{said}");
+    // Neither is anything gone, nor is anything of the hook left.
+    assert_eq!(release.objects(), before);
+    kubectl::ok(&["delete", "xp", "exports", "-n", &team.namespace]);
+    let (went, said) = release.uninstall();
+    assert!(went, "{said}");
+    let gone = || release.objects().is_empty().then_some(());
+    until("nothing to be left", SOON, gone, || release.objects().join("\n"));
+    kubectl::ok(&["get", "crd", "exportpools.exportpool.dev"]);
+}
+
+#[test]
+fn uninstalling_can_be_forced_and_leaves_pools_as_they_are() {
+    let team = Team::new("forced");
+    let release = Release::install(&team, &[]);
+    kubectl::apply(&pool(&team));
+    let (went, said) = release.uninstall();
+    assert!(!went && said.contains(&format!("{}/exports", team.namespace)), "{said}");
+    // A release that was not uninstalled is not upgraded by helm, until it is rolled back to what it is.
+    let (went, said) = release.helm(&["rollback", release.name(), "1"], &[]);
+    assert!(went, "{said}");
+    let (went, said) = release
+        .helm(&["upgrade", release.name(), &chart(), "--reuse-values", "--set", "uninstall.force=true"], &[]);
+    assert!(went, "{said}");
+    let (went, said) = release.uninstall();
+    assert!(went, "{said}");
+    let gone = || release.objects().is_empty().then_some(());
+    until("nothing to be left", SOON, gone, || release.objects().join("\n"));
+    assert_eq!(kubectl::get("xp", &team.namespace, "exports")["spec"]["class"], *team.namespace);
+}
