@@ -14,7 +14,7 @@ MESSAGES := 6500
 export PATH := $(TOOLS)/bin:$(PATH)
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help demo test e2e cluster cluster-down cluster-load cluster-check cluster-proof cluster-demo crd conformance conformance-tools build kills lint fmt schema deny chaos interleavings interleavings-short bench-consumer bench-peers faults fuzz fuzz-long clean chart chart-docs
+.PHONY: help demo test e2e cluster cluster-down cluster-load cluster-check cluster-proof cluster-demo crd conformance conformance-tools build kills lint fmt schema deny chaos interleavings interleavings-short bench-consumer bench-peers faults fuzz fuzz-long clean chart chart-docs image
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ chart: ## check the charts: lint, refused values, golden renders, the API's sche
 
 chart-docs: ## write the chart's README and schema from its values.yaml
 	@charts/check --docs
+
+image: ## images of the three programs as OCI archives, without Docker; PROFILE=image is quicker to build
+	@image/build
 
 conformance: $(TOOLS)/bin/cargo-nextest conformance-tools build ## each port on each AWS we support; writes docs/conformance.md
 	@EXPORTPOOL_WRITE_DOCS=1 cargo nextest run -p exportctl --test conformance --no-fail-fast
