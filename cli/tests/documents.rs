@@ -1,12 +1,14 @@
 //! The documents say what is there.
 
-#![expect(clippy::expect_used, reason = "a test that cannot read the house fails")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot read the house fails")]
 
 use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
+
+use serde_json::Value;
 
 fn house() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
@@ -90,4 +92,60 @@ fn the_page_of_permissions_names_what_is_called_and_nothing_else() {
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `")).map(|row| row.split(" | "));
     let named = rows.filter_map(|mut cells| cells.nth(2)).flat_map(|cell| cell.split('`').skip(1).step_by(2));
     assert_eq!(named.map(str::to_owned).collect::<BTreeSet<_>>(), called());
+}
+
+/// Each action that a row of the page of permissions names, with the kind of what it is on.
+fn rights() -> BTreeSet<(String, String)> {
+    let text = fs::read_to_string(house().join("docs/permissions.md")).expect("the document");
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `")).map(|row| row.split(" | "));
+    let rights = rows.filter_map(|mut cells| Some((cells.next()?.trim_matches('`'), cells.next()?)));
+    let each =
+        rights.flat_map(|(action, on)| on.split(" and ").map(move |on| (action.to_owned(), on.to_owned())));
+    each.collect()
+}
+
+/// What of the page of permissions an ARN is.
+fn on(arn: &str) -> &'static str {
+    match arn {
+        arn if arn.starts_with("arn:aws:sqs:") && arn.ends_with("-dlq") => "both dead-letter queues",
+        arn if arn.starts_with("arn:aws:sqs:") => "both queues",
+        arn if arn.starts_with("arn:aws:s3:") && arn.ends_with("/*") => "its objects",
+        arn if arn.starts_with("arn:aws:s3:") => "the bucket",
+        arn if arn.starts_with("arn:aws:dynamodb:") => "the table",
+        arn => panic!("{arn} is on no page"),
+    }
+}
+
+/// A string, or each of a list, as IAM has it.
+fn each(value: &Value) -> Vec<&str> {
+    value
+        .as_array()
+        .map_or_else(|| value.as_str().into_iter().collect(), |list| list.iter().flat_map(each).collect())
+}
+
+/// What a policy among the examples allows.
+fn allowed(policy: &str) -> BTreeSet<(String, String)> {
+    let text = fs::read_to_string(house().join("examples/iam").join(policy)).expect("the policy");
+    let policy: Value = serde_json::from_str(&text).expect("JSON");
+    let mut allowed = BTreeSet::new();
+    for statement in policy["Statement"].as_array().expect("statements") {
+        assert_eq!(statement["Effect"], "Allow");
+        for action in each(&statement["Action"]) {
+            allowed.extend(
+                each(&statement["Resource"]).into_iter().map(|arn| (action.to_owned(), on(arn).to_owned())),
+            );
+        }
+    }
+    allowed
+}
+
+#[test]
+fn the_workers_policy_allows_what_the_page_of_permissions_names_and_nothing_else() {
+    assert_eq!(allowed("worker-policy.json"), rights());
+}
+
+#[test]
+fn the_operators_policy_allows_it_to_read_the_depth_of_queues_alone() {
+    let depth = ("sqs:GetQueueAttributes".to_owned(), "both queues".to_owned());
+    assert_eq!(allowed("operator-policy.json"), BTreeSet::from([depth]));
 }
