@@ -14,7 +14,7 @@ MESSAGES := 6500
 export PATH := $(TOOLS)/bin:$(PATH)
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help demo test e2e cluster cluster-down cluster-load cluster-check cluster-proof cluster-demo crd conformance conformance-tools build kills lint fmt schema deny chaos interleavings interleavings-short bench-consumer bench-peers faults fuzz fuzz-long clean chart chart-docs image
+.PHONY: help demo test e2e cluster cluster-down cluster-load cluster-check cluster-proof cluster-demo crd conformance conformance-tools build kills lint fmt schema deny chaos interleavings interleavings-short bench-consumer bench-peers faults fuzz fuzz-long clean chart chart-docs image kind kind-down tilt-ci
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -61,6 +61,17 @@ chart-docs: ## write the chart's README and schema from its values.yaml
 
 image: ## images of the three programs as OCI archives, without Docker; PROFILE=image is quicker to build
 	@image/build
+
+kind: ## a cluster of kind for `tilt up`, with a registry; needs Docker, kind and kubectl
+	@kind create cluster --config kind-config.yaml
+	docker run -d --restart=always --network kind -p 127.0.0.1:5001:5000 --name exportpool-registry registry:3 >/dev/null
+
+kind-down: ## end it
+	@kind delete cluster --name exportpool
+	docker rm -f exportpool-registry >/dev/null
+
+tilt-ci: ## what `tilt up` brings up, and a load on it, on a cluster of this machine; builds Tilt, once
+	@e2e/tilt/run
 
 conformance: $(TOOLS)/bin/cargo-nextest conformance-tools build ## each port on each AWS we support; writes docs/conformance.md
 	@EXPORTPOOL_WRITE_DOCS=1 cargo nextest run -p exportctl --test conformance --no-fail-fast
