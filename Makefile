@@ -27,6 +27,7 @@ test: $(TOOLS)/bin/cargo-nextest conformance-tools lint build kills ## all check
 	@$(MAKE) --no-print-directory interleavings-short
 	@cargo test --workspace --doc
 	@e2e/run
+	@$(MAKE) --no-print-directory chart
 
 e2e: $(TOOLS)/bin/cargo-nextest build ## the tests on a real Kubernetes, of this machine or of KUBECONFIG
 	@e2e/run
@@ -54,7 +55,8 @@ crd: ## write crds/ and the chart's from the types
 	@charts/exportpool-crds/generate
 
 chart: ## check the charts: lint, refused values, golden renders, the API's schemas, habits
-	@charts/check
+	@if command -v go >/dev/null; then charts/check; \
+	else echo "charts: skipped: what checks them is built with Go, which is not on the PATH" >&2; [[ $${CI:-} != true ]]; fi
 
 chart-docs: ## write the chart's README and schema from its values.yaml
 	@charts/check --docs
