@@ -172,7 +172,7 @@ mod tests {
 
     use super::*;
 
-    fn pool(status: Value) -> ExportPool {
+    fn pool(status: impl Into<Value>) -> ExportPool {
         let queue =
             |name: &str| json!({"url": format!("https://sqs.eu-west-1.amazonaws.com/123456789012/{name}")});
         serde_json::from_value(json!({
@@ -186,12 +186,12 @@ mod tests {
                 "aws": {"region": "eu-west-1"},
                 "scaling": {"maxReplicas": 20},
             },
-            "status": status,
+            "status": status.into(),
         }))
         .unwrap()
     }
 
-    fn explained(status: Value) -> String {
+    fn explained(status: impl Into<Value>) -> String {
         let now = DateTime::from_timestamp(1_795_608_090, 0).unwrap();
         explain(&pool(status), now).unwrap()
     }
