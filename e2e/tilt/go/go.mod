@@ -2,10 +2,7 @@ module exportpool.dev/e2e/tilt
 
 go 1.26.0
 
-require (
-	github.com/google/go-containerregistry v0.22.1
-	github.com/tilt-dev/tilt v0.37.6
-)
+require github.com/tilt-dev/tilt v0.37.6
 
 require (
 	cel.dev/expr v0.25.1 // indirect

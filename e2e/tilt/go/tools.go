@@ -2,7 +2,4 @@
 
 package tools
 
-import (
-	_ "github.com/google/go-containerregistry/cmd/crane"
-	_ "github.com/tilt-dev/tilt/cmd/tilt"
-)
+import _ "github.com/tilt-dev/tilt/cmd/tilt"
