@@ -18,7 +18,7 @@ FROM chef AS on-arm64
 ENV JEMALLOC_SYS_WITH_LG_PAGE=16
 
 FROM on-${TARGETARCH} AS programs
-# release; image is built in a third of the time; dev is for trying things out, of any size.
+# release; image is built sooner; dev is for trying things out, of any size.
 ARG PROFILE=release
 ARG PACKAGES="--package exportpool-consumer --package exportpool-operator --package exportctl"
 # Dependencies are a layer of their own: it stays until Cargo.lock changes.
