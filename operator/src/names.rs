@@ -7,6 +7,8 @@ use crate::api::ExportPool;
 
 /// Owns what the operator writes, by server-side apply.
 pub const FIELD_MANAGER: &str = "exportpool-operator";
+/// Keys of labels and annotations that begin so are the project's.
+pub const OF_THE_PROJECT: &str = "exportpool.dev/";
 /// On everything of a pool: its name.
 pub const POOL_LABEL: &str = "exportpool.dev/pool";
 /// Selects everything that operators manage.

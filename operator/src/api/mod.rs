@@ -85,7 +85,10 @@ pub use worker::Worker;
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("size(self.metadata.name) <= 52")
-        .message("the name is too long: names of pods are made of it, 52 characters are allowed")
+        .message("the name is too long: names of pods are made of it, 52 characters are allowed"),
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message(
+        "the pool's Service has its name: it must begin with a letter, and have lower-case letters, digits and hyphens"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(

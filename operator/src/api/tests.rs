@@ -113,6 +113,16 @@ fn a_name_that_leaves_no_room_for_pods_is_refused() {
     assert_eq!(refusal(|pool| pool["metadata"]["name"] = json!("a".repeat(52))), "taken");
 }
 
+/// Otherwise its Service is refused, and nothing of the pool is there.
+#[test]
+fn a_name_that_no_service_can_have_is_refused() {
+    for name in ["2026-reports", "reports.eu", "reports-"] {
+        let refused = refusal(|pool| pool["metadata"]["name"] = json!(name));
+        assert!(refused.contains("begin with a letter"), "{name}: {refused}");
+    }
+    assert_eq!(refusal(|pool| pool["metadata"]["name"] = json!("r-2026")), "taken");
+}
+
 #[test]
 fn more_slots_than_can_be_decided_about_are_refused() {
     let refused = refusal(|pool| pool["spec"]["worker"] = json!({"poolSize": 256, "tasksPerWorker": 64}));

@@ -92,6 +92,7 @@ async fn tell(pool: &ExportPool, context: &Context, state: &mut State, hindrance
     metrics::tell(&round, &told.status);
     if told.is_news {
         let before = pool.status.as_ref().map_or(&[][..], |status| &status.conditions);
+        context.publish(pool, events::of_spec(pool)).await;
         context.publish(pool, events::of_conditions(before, &told.status.conditions)).await;
         context.write_status(pool, &told.status).await;
     }

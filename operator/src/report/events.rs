@@ -5,7 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube_runtime::events::{Event, EventType};
 
-use crate::api::{Condition, ConditionStatus};
+use crate::{
+    api::{Condition, ConditionStatus, ExportPool},
+    apply::render::warnings,
+};
 
 /// `ScaledOut` and `ScaledIn` come at most this often.
 const SCALED_EVERY: Duration = Duration::from_secs(10);
@@ -27,6 +30,17 @@ impl Told {
         let reason = if to > from { "ScaledOut" } else { "ScaledIn" };
         Some(event(EventType::Normal, reason, "Scale", format!("from {from} to {to} pods: {why}")))
     }
+}
+
+/// What people should know of a spec, once for each generation of it.
+#[must_use]
+pub fn of_spec(pool: &ExportPool) -> Vec<Event> {
+    let told = pool.status.as_ref().and_then(|status| status.observed_generation);
+    if told == pool.metadata.generation {
+        return Vec::new();
+    }
+    let warnings = warnings(&pool.spec).into_iter();
+    warnings.map(|warning| event(EventType::Warning, warning.reason, "Render", warning.message)).collect()
 }
 
 /// The events for conditions that changed from good to bad, or back.
@@ -75,4 +89,36 @@ fn recovered(condition: &Condition) -> Event {
 
 fn event(type_: EventType, reason: &str, action: &str, note: String) -> Event {
     Event { type_, reason: reason.to_owned(), note: Some(note), action: action.to_owned(), secondary: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_spec_is_warned_of_once_for_each_generation() {
+        let told = |observed: Option<i64>| {
+            let mut pool: ExportPool = serde_json::from_value(json!({
+                "apiVersion": "exportpool.dev/v1alpha1",
+                "kind": "ExportPool",
+                "metadata": {"name": "reports", "namespace": "team", "generation": 2},
+                "spec": {
+                    "image": "consumer:latest",
+                    "queues": {"exportJobs": {"url": "a"}, "downloadTasks": {"url": "b"}},
+                    "storage": {"bucket": "exports", "table": "exports"},
+                    "aws": {"region": "eu-west-1"},
+                    "replicas": 1,
+                },
+            }))
+            .unwrap();
+            pool.status =
+                Some(crate::api::ExportPoolStatus { observed_generation: observed, ..Default::default() });
+            of_spec(&pool).into_iter().map(|event| event.reason).collect::<Vec<_>>()
+        };
+        assert_eq!(told(None), ["MovingTag"]);
+        assert_eq!(told(Some(1)), ["MovingTag"]);
+        assert!(told(Some(2)).is_empty());
+    }
 }

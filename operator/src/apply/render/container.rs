@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use crate::{api::ExportPoolSpec, decide::slots};
 
-const PORT: u16 = 3000;
+/// Where the consumer answers, and the name of that port.
+pub(super) const PORT: u16 = 3000;
+pub(super) const PORT_NAME: &str = "http";
 /// Of `terminationGracePeriodSeconds`, what the kubelet needs itself.
 const KUBELET_SECONDS: i32 = 5;
 /// The time between SIGTERM and the end that the consumer plans with, beside its task's.
@@ -20,7 +22,7 @@ pub(super) fn worker(spec: &ExportPoolSpec) -> Value {
         "name": "worker",
         "image": spec.image,
         "env": environment(spec),
-        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+        "ports": [{"name": PORT_NAME, "containerPort": PORT, "protocol": "TCP"}],
         "startupProbe": probe("/live", 1, 60),
         "livenessProbe": probe("/live", 10, 3),
         "readinessProbe": probe("/ready", 5, 3),
@@ -38,7 +40,7 @@ pub(super) fn worker(spec: &ExportPoolSpec) -> Value {
 
 fn probe(path: &str, period_seconds: u32, failure_threshold: u32) -> Value {
     json!({
-        "httpGet": {"path": path, "port": "http"},
+        "httpGet": {"path": path, "port": PORT_NAME},
         "periodSeconds": period_seconds,
         "timeoutSeconds": 2,
         "failureThreshold": failure_threshold,
@@ -98,8 +100,9 @@ fn credentials(spec: &ExportPoolSpec) -> Vec<Value> {
     ]
 }
 
+/// Kubernetes replaces `$(NAME)` in a value, and takes `$$` for a dollar: what is in the spec is meant as it stands.
 fn variable<V: ToString + ?Sized>(name: &str, value: &V) -> Value {
-    json!({"name": name, "value": value.to_string()})
+    json!({"name": name, "value": value.to_string().replace('$', "$$")})
 }
 
 /// Names that the pool sets, or that it may set: nobody else does.

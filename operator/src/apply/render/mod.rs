@@ -1,9 +1,11 @@
 //! The children of a pool, as objects. Pure: the same pool gives the same bytes, in every release that can.
 
 mod container;
+mod refuse;
 mod template;
 #[cfg(test)]
 mod tests;
+mod warn;
 
 use k8s_openapi::api::{
     apps::v1::Deployment,
@@ -14,6 +16,7 @@ use kube::{ResourceExt, api::GroupVersionKind, core::ApiResource};
 use serde_json::{Value, json};
 
 pub use template::{InvalidTemplate, Refusal};
+pub use warn::{Warning, warnings};
 
 use super::children::Child;
 use crate::{api::ExportPool, api::ExportPoolSpec, names::POOL_LABEL};

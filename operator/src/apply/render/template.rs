@@ -4,8 +4,8 @@ use std::fmt::{self, Display, Formatter};
 
 use serde_json::{Map, Value, json};
 
-use super::container::RESERVED;
-use crate::{api::Template, names::POOL_LABEL};
+use super::refuse::refusals;
+use crate::api::Template;
 
 /// Everything in `spec.template` that cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,36 +38,9 @@ impl Display for InvalidTemplate {
     }
 }
 
-/// Fields of the pod that are ours alone, and what to do instead.
-const OF_THE_POD: &[(&str, &str)] = &[
-    ("securityContext", "cannot be set: pods are as restricted as Kubernetes can make them"),
-    ("serviceAccountName", "cannot be set here: set spec.serviceAccount.name"),
-    ("serviceAccount", "cannot be set here: set spec.serviceAccount.name"),
-    ("automountServiceAccountToken", "cannot be set: consumers do not talk to the API server"),
-    ("terminationGracePeriodSeconds", "cannot be set here: it is spec.worker.taskTimeoutSeconds and 50 s"),
-    ("restartPolicy", "cannot be set: pods of a Deployment always restart"),
-    ("hostNetwork", "cannot be set: a pod's report is asked for at its own address"),
-    ("hostPID", "cannot be set"),
-    ("hostIPC", "cannot be set"),
-    ("hostUsers", "cannot be set"),
-];
-
-/// Fields of the container `worker` that are ours alone.
-const OF_THE_WORKER: &[(&str, &str)] = &[
-    ("image", "cannot be set here: set spec.image"),
-    ("securityContext", "cannot be set: pods are as restricted as Kubernetes can make them"),
-    ("command", "cannot be set: the consumer has no arguments, and is set up by spec.worker and env"),
-    ("args", "cannot be set: the consumer has no arguments, and is set up by spec.worker and env"),
-    ("ports", "cannot be set: port 3000 is named http"),
-    ("livenessProbe", "cannot be set: the consumer knows by itself whether it is stuck"),
-    ("readinessProbe", "cannot be set: readiness must not depend on load"),
-    ("startupProbe", "cannot be set"),
-    ("lifecycle", "cannot be set: SIGTERM begins the drain"),
-];
-
 /// Keys by which lists are merged, as `kubectl apply` does; lists that are not here are replaced
 /// (<https://kubernetes.io/docs/reference/using-api/server-side-apply/#merge-strategy>).
-const KEYED: &[(&str, &str)] = &[
+pub(super) const KEYED: &[(&str, &str)] = &[
     ("containers", "name"),
     ("initContainers", "name"),
     ("env", "name"),
@@ -91,60 +64,6 @@ pub(super) fn merged(mut ours: Value, theirs: Option<&Template>) -> Result<Value
     merge(&mut ours["metadata"]["annotations"], &json!(theirs.metadata.annotations));
     merge_maps(&mut ours["spec"], &theirs.spec);
     Ok(ours)
-}
-
-fn refusals(ours: &Value, theirs: &Template) -> Vec<Refusal> {
-    let mut refusals = Vec::new();
-    let mut refuse = |path: String, remedy: &'static str| refusals.push(Refusal { path, remedy });
-    for label in theirs.metadata.labels.keys() {
-        if label == POOL_LABEL || ours["metadata"]["labels"].get(label).is_some() {
-            refuse(format!("metadata.labels[{label}]"), "cannot be set: the operator finds its pods by it");
-        }
-    }
-    for (field, remedy) in OF_THE_POD {
-        if theirs.spec.contains_key(*field) {
-            refuse(format!("spec.{field}"), remedy);
-        }
-    }
-    for (index, volume) in list(&theirs.spec, "volumes").enumerate() {
-        if volume["name"] == "tmp" {
-            refuse(format!("spec.volumes[{index}]"), "cannot be set: /tmp is the consumer's own");
-        }
-    }
-    for (index, container) in list(&theirs.spec, "containers").enumerate() {
-        let path = format!("spec.containers[{index}]");
-        if container["name"] == "worker" {
-            of_the_worker(container, &path, &mut refuse);
-        } else if container["name"].as_str().is_none_or(str::is_empty) {
-            refuse(
-                path,
-                "has no name: name it worker to change the consumer's container, or otherwise to add one",
-            );
-        }
-    }
-    refusals
-}
-
-fn of_the_worker(container: &Value, path: &str, refuse: &mut impl FnMut(String, &'static str)) {
-    for (field, remedy) in OF_THE_WORKER {
-        if container.get(field).is_some() {
-            refuse(format!("{path}.{field}"), remedy);
-        }
-    }
-    let variables = container["env"].as_array().into_iter().flatten();
-    for name in variables.filter_map(|variable| variable["name"].as_str()) {
-        if RESERVED.contains(&name) {
-            refuse(format!("{path}.env[{name}]"), "cannot be set here: a field of the pool sets it");
-        }
-    }
-    let mounts = container["volumeMounts"].as_array().into_iter().flatten();
-    if mounts.into_iter().any(|mount| mount["mountPath"] == "/tmp") {
-        refuse(format!("{path}.volumeMounts[/tmp]"), "cannot be set: /tmp is the consumer's own");
-    }
-}
-
-fn list<'a>(map: &'a Map<String, Value>, field: &str) -> impl Iterator<Item = &'a Value> {
-    map.get(field).and_then(Value::as_array).into_iter().flatten()
 }
 
 fn merge(ours: &mut Value, theirs: &Value) {
