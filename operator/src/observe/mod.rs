@@ -37,11 +37,11 @@ pub struct Seen {
     pub oldest: Option<Timestamp>,
 }
 
-/// Looks at a pool: at its queues, and at the pods whose turn it is.
-pub async fn observe(pool: &ExportPool, context: &Context, workload: &Workload) -> Seen {
+/// Looks at a pool: at its queues, and at the pods whose turn it is. `turn` counts the looks at this pool.
+pub async fn observe(pool: &ExportPool, context: &Context, workload: &Workload, turn: usize) -> Seen {
     let readers = &context.readers;
-    let turn = sample(&asked(&workload.pods), readers.turn());
-    let (queues, answers) = tokio::join!(readers.queues(pool), readers.reports.read(&turn));
+    let pods = sample(&asked(&workload.pods), turn);
+    let (queues, answers) = tokio::join!(readers.queues(pool), readers.reports.read(&pods));
     seen(workload, queues, &answers, Timestamp::now())
 }
 

@@ -5,10 +5,7 @@ use std::{
     fs,
     num::NonZeroU32,
     path::Path,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -55,7 +52,6 @@ pub struct Readers {
     allow_endpoints: bool,
     cluster: Client,
     annotations: Mutex<HashMap<String, (Option<String>, Instant)>>,
-    turn: AtomicUsize,
 }
 
 impl Readers {
@@ -72,13 +68,7 @@ impl Readers {
             allow_endpoints: started.allow_endpoints,
             cluster: cluster.clone(),
             annotations: Mutex::default(),
-            turn: AtomicUsize::new(0),
         })
-    }
-
-    /// Counts up: whose turn it is among many pods.
-    pub(super) fn turn(&self) -> usize {
-        self.turn.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Both queues of a pool.
@@ -92,7 +82,8 @@ impl Readers {
     async fn queue(&self, pool: &ExportPool, queue: &Queue) -> QueueRead {
         match self.source(pool, queue).await {
             Ok(source) => {
-                let reading = self.depths.read(&source, shared_for(pool)).await;
+                let every = read_every(pool);
+                let reading = self.depths.read(&source, every.mul_f64(SHARED_FOR)).await.or_stale(every * 3);
                 let fault = reading.fault.map(|fault| (fault.reason(), fault.to_string()));
                 QueueRead { depth: Some(reading.depth), fault }
             }
@@ -110,7 +101,11 @@ impl Readers {
         if matches!(source.principal, Principal::Secret { .. }) {
             return Ok(source);
         }
-        let (arn, annotation) = (source.arn(), self.annotation(&namespace).await);
+        let arn = source.arn();
+        if self.access.allows(&namespace, None, &arn) {
+            return Ok(source);
+        }
+        let annotation = self.annotation(&namespace).await?;
         if self.access.allows(&namespace, annotation.as_deref(), &arn) {
             return Ok(source);
         }
@@ -118,20 +113,20 @@ impl Readers {
     }
 
     /// What a namespace allows. One that cannot be read allows nothing, and is read again soon.
-    async fn annotation(&self, namespace: &str) -> Option<String> {
+    async fn annotation(&self, namespace: &str) -> Result<Option<String>, QueueFault> {
         let known = self.annotations.lock().unwrap_or_else(PoisonError::into_inner).get(namespace).cloned();
         if let Some((annotation, _)) = known.filter(|(_, read_at)| read_at.elapsed() < ANNOTATION_LASTS) {
-            return annotation;
+            return Ok(annotation);
         }
         let found = Api::<Namespace>::all(self.cluster.clone()).get_metadata(namespace).await;
         let found = found
             .inspect_err(|error| tracing::warn!(namespace, %error, "a namespace cannot be read"))
-            .ok()?;
+            .map_err(|_| QueueFault::NamespaceUnreadable { namespace: namespace.to_owned() })?;
         let annotation = found.annotations().get(ALLOWED_QUEUES).cloned();
         let mut annotations = self.annotations.lock().unwrap_or_else(PoisonError::into_inner);
         annotations.retain(|_, (_, read_at)| read_at.elapsed() < ANNOTATION_LASTS);
         annotations.insert(namespace.to_owned(), (annotation.clone(), Instant::now()));
-        annotation
+        Ok(annotation)
     }
 }
 
@@ -145,7 +140,8 @@ fn rules(file: &Path) -> anyhow::Result<QueueAccess> {
     })
 }
 
-fn shared_for(pool: &ExportPool) -> Duration {
+/// How often the queues of a pool with work are read.
+fn read_every(pool: &ExportPool) -> Duration {
     let idle = pool.spec.scaling.as_ref().map_or(5, |scaling| scaling.idle_poll_seconds.clamp(1, 5));
-    Duration::from_secs(u64::from(crate::decide::count(idle))).mul_f64(SHARED_FOR)
+    Duration::from_secs(u64::from(crate::decide::count(idle)))
 }

@@ -85,7 +85,7 @@ impl ReportReader {
     }
 }
 
-/// The pods whose turn it is: each comes as often as any other.
+/// The pods whose turn it is: each comes as often as any other, if `turn` counts by one.
 #[must_use]
 pub fn sample(pods: &[Asked], turn: usize) -> Vec<Asked> {
     let start = (turn * SAMPLE) % pods.len().max(1);

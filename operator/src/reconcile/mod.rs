@@ -40,7 +40,7 @@ pub async fn reconcile(pool: Arc<ExportPool>, context: Arc<Context>) -> Result<A
 async fn round(pool: &ExportPool, context: &Context, state: &mut State) -> Action {
     let workload = Workload::of(pool, &context.watched);
     if state.is_due(pool, Instant::now()) {
-        let seen = Box::pin(observe::observe(pool, context, &workload)).await;
+        let seen = Box::pin(observe::observe(pool, context, &workload, state.looks)).await;
         let verdict = decide(&pool.spec, &mut state.memory, &seen.observation);
         state.note(pool, seen, verdict);
     }

@@ -31,6 +31,8 @@ pub(crate) struct State {
     pub oldest: Option<Timestamp>,
     pub written: Written,
     pub told: Told,
+    /// How often the pool was looked at. Of each pool by itself: in step with others, some pods would never be asked.
+    pub looks: usize,
     /// Who else wrote the replicas, and when that was seen last.
     contested: Option<(String, Instant)>,
     /// When the queues are read next, and the generation of the spec they were read for last.
@@ -51,6 +53,7 @@ impl State {
             oldest: None,
             written: Written::default(),
             told: Told::default(),
+            looks: 0,
             contested: None,
             due_at: None,
             generation: None,
@@ -73,6 +76,7 @@ impl State {
     }
 
     pub(super) fn note(&mut self, pool: &ExportPool, seen: Seen, verdict: Result<Verdict, Undecidable>) {
+        self.looks = self.looks.wrapping_add(1);
         self.generation = pool.metadata.generation;
         self.due_at = Some(Instant::now() + pace::interval(pool, &seen));
         let Seen { queues, reports, oldest, .. } = seen;

@@ -10,10 +10,11 @@ use kube::{Api, Client};
 use super::{
     connect::{http_client, loader},
     fault::QueueFault,
-    source::{Principal, QueueSource},
+    source::QueueSource,
 };
 
-/// Finds credentials. Secrets are read one at a time by their names: the operator may not list them, and keeps none.
+/// Finds credentials. Secrets are read one at a time by their names: the operator may not list them, and
+/// keeps their keys for some minutes only.
 pub struct Credentials {
     cluster: Client,
     cluster_name: String,
@@ -24,33 +25,53 @@ impl Credentials {
     /// `cluster_name` is in the external ID of roles.
     #[must_use]
     pub fn new(cluster: Client, cluster_name: String) -> Self {
-        Self { cluster, cluster_name, http: http_client() }
+        Self::over(http_client(), cluster, cluster_name)
     }
 
-    /// What a client for a source is made from.
-    pub(super) async fn find(&self, source: &QueueSource) -> Result<SdkConfig, QueueFault> {
-        let loader = loader(&self.http, &source.region);
+    pub(super) const fn over(http: SharedHttpClient, cluster: Client, cluster_name: String) -> Self {
+        Self { cluster, cluster_name, http }
+    }
+
+    /// The operator's own identity, as the SDK finds it: of its ServiceAccount, mostly. It renews itself.
+    pub(super) async fn own(&self, region: &str) -> SdkConfig {
+        Box::pin(loader(&self.http, region).load()).await
+    }
+
+    /// The keys of a Secret.
+    ///
+    /// # Errors
+    /// [`QueueFault`]: there is no such Secret or key, or it cannot be read.
+    pub(super) async fn of_secret(
+        &self,
+        source: &QueueSource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<SdkConfig, QueueFault> {
+        let keys = SharedCredentialsProvider::new(self.keys(namespace, name).await?);
+        let loader = loader(&self.http, &source.region).credentials_provider(keys);
         let loader = match &source.endpoint {
             Some(endpoint) => loader.endpoint_url(endpoint),
             None => loader,
         };
-        match &source.principal {
-            Principal::Operator => Ok(Box::pin(loader.load()).await),
-            Principal::Secret { namespace, name } => {
-                let keys = self.keys(namespace, name).await?;
-                Ok(Box::pin(loader.credentials_provider(SharedCredentialsProvider::new(keys)).load()).await)
-            }
-            Principal::Role { arn, namespace } => {
-                let own = Box::pin(loader.load()).await;
-                let role = AssumeRoleProvider::builder(arn)
-                    .session_name("exportpool-operator")
-                    .external_id(format!("{}/{namespace}", self.cluster_name))
-                    .configure(&own)
-                    .build()
-                    .await;
-                Ok(own.into_builder().credentials_provider(SharedCredentialsProvider::new(role)).build())
-            }
-        }
+        Ok(Box::pin(loader.load()).await)
+    }
+
+    /// A role that the operator assumes, for a namespace. It renews itself.
+    pub(super) async fn of_role(
+        &self,
+        own: &SdkConfig,
+        region: &str,
+        arn: &str,
+        namespace: &str,
+    ) -> SdkConfig {
+        let role = AssumeRoleProvider::builder(arn)
+            .session_name("exportpool-operator")
+            .external_id(format!("{}/{namespace}", self.cluster_name))
+            .configure(own)
+            .build()
+            .await;
+        let role = SharedCredentialsProvider::new(role);
+        Box::pin(loader(&self.http, region).credentials_provider(role).load()).await
     }
 
     async fn keys(&self, namespace: &str, secret: &str) -> Result<Keys, QueueFault> {

@@ -36,6 +36,14 @@ pub enum QueueFault {
         /// The queue.
         arn: String,
     },
+    /// Whether the namespace allows it is not known.
+    #[error(
+        "namespace {namespace} cannot be read, and with it what it allows: look at the API server and the operator's log"
+    )]
+    NamespaceUnreadable {
+        /// The pool's namespace.
+        namespace: String,
+    },
     /// There is no such Secret.
     #[error(
         "there is no Secret {name} in namespace {namespace}: create it, or change aws.credentialsSecretRef"
@@ -110,6 +118,7 @@ impl QueueFault {
             Self::EndpointWithoutCredentials => "EndpointWithoutCredentials",
             Self::NotAtAws { .. } => "NotAtAws",
             Self::NotAllowed { .. } => "NotAllowed",
+            Self::NamespaceUnreadable { .. } => "NamespaceUnreadable",
             Self::SecretMissing { .. } => "SecretMissing",
             Self::SecretKeyMissing { .. } => "SecretKeyMissing",
             Self::SecretForbidden { .. } => "SecretForbidden",
@@ -128,7 +137,9 @@ impl QueueFault {
         match self {
             Self::Throttled => UnknownDepth::Throttled,
             Self::NotFound { .. } => UnknownDepth::NotFound,
-            Self::Unreachable { .. } | Self::SecretUnreadable { .. } => UnknownDepth::Unreachable,
+            Self::Unreachable { .. } | Self::SecretUnreadable { .. } | Self::NamespaceUnreadable { .. } => {
+                UnknownDepth::Unreachable
+            }
             Self::Malformed { .. } => UnknownDepth::Malformed,
             _ => UnknownDepth::Denied,
         }

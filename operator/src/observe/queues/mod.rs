@@ -1,6 +1,7 @@
 //! How deep the queues are: `GetQueueAttributes`, with credentials that may, shared by all who ask, and never too often.
 
 mod access;
+mod clients;
 mod connect;
 mod credentials;
 mod fault;
@@ -8,6 +9,8 @@ mod pattern;
 mod read;
 mod share;
 mod source;
+#[cfg(test)]
+mod tests;
 
 pub use access::{QueueAccess, Rule};
 pub use credentials::Credentials;

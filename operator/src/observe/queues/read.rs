@@ -1,28 +1,21 @@
 //! One read of one queue.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_sqs::{
-    Client, error::SdkError, operation::get_queue_attributes::GetQueueAttributesError,
+    error::SdkError, operation::get_queue_attributes::GetQueueAttributesError,
     types::QueueAttributeName as Attribute,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use exportpool_scaling::Depth;
-use tokio::time::Instant;
 
 use super::{
+    clients::Clients,
     credentials::Credentials,
     fault::QueueFault,
     source::{Principal, QueueSource},
 };
-
-/// Credentials are looked for again after this: they may have been replaced.
-const CREDENTIALS_LAST: Duration = Duration::from_secs(300);
 
 /// Reads the depth of a queue.
 pub trait ReadDepth: Send + Sync + 'static {
@@ -34,47 +27,19 @@ pub trait ReadDepth: Send + Sync + 'static {
 }
 
 /// Reads from SQS.
-pub struct AwsDepths {
-    credentials: Credentials,
-    clients: Mutex<HashMap<ClientOf, (Client, Instant)>>,
-}
-
-/// What a client is of.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct ClientOf {
-    endpoint: Option<String>,
-    region: String,
-    principal: Principal,
-}
+pub struct AwsDepths(Clients);
 
 impl AwsDepths {
     /// With these credentials.
     #[must_use]
     pub fn new(credentials: Credentials) -> Self {
-        Self { credentials, clients: Mutex::default() }
-    }
-
-    async fn client(&self, source: &QueueSource) -> Result<Client, QueueFault> {
-        let of = client_of(source);
-        let known = self.clients().get(&of).cloned();
-        if let Some((client, _)) = known.filter(|(_, found_at)| found_at.elapsed() < CREDENTIALS_LAST) {
-            return Ok(client);
-        }
-        let client = Client::new(&self.credentials.find(source).await?);
-        let mut clients = self.clients();
-        clients.retain(|_, (_, found_at)| found_at.elapsed() < CREDENTIALS_LAST);
-        clients.insert(of, (client.clone(), Instant::now()));
-        Ok(client)
-    }
-
-    fn clients(&self) -> std::sync::MutexGuard<'_, HashMap<ClientOf, (Client, Instant)>> {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+        Self(Clients::new(credentials))
     }
 }
 
 impl ReadDepth for AwsDepths {
     async fn read(&self, source: &QueueSource) -> Result<Depth, QueueFault> {
-        let request = self.client(source).await?.get_queue_attributes().queue_url(source.url());
+        let request = self.0.of(source).await?.get_queue_attributes().queue_url(source.url());
         let request = request
             .attribute_names(Attribute::ApproximateNumberOfMessages)
             .attribute_names(Attribute::ApproximateNumberOfMessagesNotVisible)
@@ -86,17 +51,12 @@ impl ReadDepth for AwsDepths {
             Err(error) => {
                 let fault = fault(source, &error);
                 if matches!(fault, QueueFault::Denied { .. }) {
-                    self.clients().remove(&client_of(source));
+                    self.0.denied(source);
                 }
                 Err(fault)
             }
         }
     }
-}
-
-fn client_of(source: &QueueSource) -> ClientOf {
-    let QueueSource { endpoint, region, principal, .. } = source.clone();
-    ClientOf { endpoint, region, principal }
 }
 
 /// A number that is missing or is none makes the whole answer unknown: nothing is zero for want of a reading.

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use exportpool_scaling::Depth;
+use exportpool_scaling::{Depth, UnknownDepth};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use metrics::counter;
 use tokio::{sync::Mutex as AsyncMutex, time::Instant};
@@ -68,8 +68,9 @@ impl<R: ReadDepth> QueueReader<R> {
         if let Some(reading) = shared.fresh(at_most_age) {
             return reading;
         }
+        // The account's first: who waits for it takes nothing from others.
+        self.by_account.until_key_ready(&account(source)).await;
         self.all.until_ready().await;
-        self.by_account.until_key_ready(&source.account).await;
         let answer = self.reads.read(source).await;
         let result = answer.as_ref().map_or_else(QueueFault::reason, |_| "ok");
         counter!("exportpool_sqs_requests_total", "result" => result).increment(1);
@@ -85,7 +86,26 @@ impl<R: ReadDepth> QueueReader<R> {
         all.retain(|_, shared| {
             shared.try_lock().map_or(true, |shared| shared.fresh(FORGOTTEN_AFTER).is_some())
         });
+        self.by_account.retain_recent();
         Arc::clone(all.entry(source.clone()).or_default())
+    }
+}
+
+/// Accounts of one number are others at other endpoints.
+fn account(source: &QueueSource) -> String {
+    format!("{}/{}", source.at(), source.account)
+}
+
+impl Reading {
+    /// The same, or unknown where it is older: SQS throttles, and is asked less often than it should be.
+    #[must_use]
+    pub fn or_stale(self, at_most_age: Duration) -> Self {
+        let known = matches!(self.depth, Depth::Known { .. });
+        if known && self.read_at.elapsed() > at_most_age {
+            let (depth, fault) = (Depth::Unknown(UnknownDepth::Stale), Some(QueueFault::Throttled));
+            return Self { depth, fault, ..self };
+        }
+        self
     }
 }
 
@@ -198,10 +218,28 @@ mod tests {
         let (reader, _) = reader([QueueFault::Unreachable { at: "x".into() }]);
         let jobs = source("jobs", Principal::Operator);
         let first = reader.read(&jobs, FIVE).await;
-        assert_eq!(first.depth, Depth::Unknown(exportpool_scaling::UnknownDepth::Unreachable));
+        assert_eq!(first.depth, Depth::Unknown(UnknownDepth::Unreachable));
         assert_eq!(first.fault.unwrap().reason(), "Unreachable");
         advance(FIVE).await;
         assert_eq!(reader.read(&jobs, FIVE).await.depth, Depth::visible(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_throttled_queues_last_answer_is_not_taken_for_a_new_one() {
+        let (reader, _) = reader([QueueFault::Throttled, QueueFault::Throttled, QueueFault::Throttled]);
+        let jobs = source("jobs", Principal::Operator);
+        let read = async || reader.read(&jobs, FIVE).await.or_stale(3 * FIVE);
+        while read().await.fault.is_some() {
+            advance(Duration::from_secs(1)).await;
+        }
+        advance(3 * FIVE).await;
+        assert_eq!(read().await.depth, Depth::visible(4));
+        advance(Duration::from_millis(1)).await;
+        let stale = read().await;
+        assert_eq!(
+            (stale.depth, stale.fault.unwrap().reason()),
+            (Depth::Unknown(UnknownDepth::Stale), "Throttled")
+        );
     }
 
     #[tokio::test(start_paused = true)]
