@@ -111,6 +111,8 @@ impl Brake {
         let before = self.replicas.replace(replicas).unwrap_or(replicas);
         if replicas < before {
             self.step = None;
+            // It was of more pods than there are: another load may gain again.
+            self.no_gain = self.no_gain.filter(|no_gain| replicas >= no_gain.replicas);
         } else if replicas > before {
             self.step = match (self.step, self.rate()) {
                 (Some(step), _) => Some(Step { to: replicas, full_since: None, ..step }),
@@ -214,6 +216,16 @@ mod tests {
         // The next one does: the brake is off.
         course.run(300, 5, 11, 0);
         assert_eq!(course.run(61, 6, 14, 0), None);
+    }
+
+    #[test]
+    fn what_brought_nothing_is_forgotten_once_there_are_fewer_pods() {
+        let mut course = Course::new();
+        course.run(60, 2, 10, 0);
+        assert!(course.run(61, 4, 11, 0).is_some());
+        assert!(course.run(300, 4, 11, 0).is_some(), "still there is a backlog, and one pod more is tried");
+        assert_eq!(course.run(1, 3, 0, 0), None);
+        assert_eq!(course.run(1, 4, 0, 0), None, "hours later another load comes");
     }
 
     #[test]
