@@ -100,7 +100,10 @@ fmt: ## put the format right
 	@cargo fmt --all
 
 # The names of these tests are those of their modules. A feature, so that the rest of the folder stays as it is built.
-SCHEDULED := nextest run -p exportpool-consumer --features shuttle --no-fail-fast -E 'binary(interleavings) | test(interleavings::)'
+# In a folder of its own: the consumer that is built with these tests runs under their scheduler alone, and must never take
+# the place of another one.
+SCHEDULED = nextest run -p exportpool-consumer --features shuttle --no-fail-fast \
+  --target-dir $${CARGO_TARGET_DIR:-target}/scheduled -E 'binary(interleavings) | test(interleavings::)'
 # Of `make interleavings`: so many times the schedules of `make test`.
 TIMES := 25
 
