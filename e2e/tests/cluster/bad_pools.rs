@@ -47,10 +47,7 @@ fn what_cannot_be_is_refused_with_the_remedy() {
 fn queues_that_cannot_be_read_are_told_with_the_remedy_and_take_no_pod_away() {
     let team = Team::new("unread");
     let aws = StandIn::start(&team);
-    let mut object = Pool::object(&team, &aws, &fast(3));
-    object["spec"]["scaling"]["minReplicas"] = json!(1);
-    let pool = Pool::apply(&team, &object);
-    pool.has_ready(1);
+    let pool = Pool::of_one(&team, &aws, &fast(3));
     pool.has("QueuesReadable", "True", "Read");
 
     pool.change(&json!({"aws": {"credentialsSecretRef": {"name": "nowhere"}}}));
@@ -115,10 +112,7 @@ fn a_child_that_somebody_else_made_is_not_touched() {
 fn a_template_that_loosens_or_misspells_something_is_told_and_the_pods_stay() {
     let team = Team::new("template");
     let aws = StandIn::start(&team);
-    let mut object = Pool::object(&team, &aws, &fast(2));
-    object["spec"]["scaling"]["minReplicas"] = json!(1);
-    let pool = Pool::apply(&team, &object);
-    pool.has_ready(1);
+    let pool = Pool::of_one(&team, &aws, &fast(2));
     let before = kubectl::get("deployment", &team.namespace, "pool")["spec"]["template"].clone();
     pool.change(&json!({"template": {"spec": {"hostNetwork": true}}}));
     let told = pool.has("Stalled", "True", "InvalidTemplate");

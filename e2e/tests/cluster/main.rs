@@ -16,6 +16,7 @@ mod disturbed;
 mod kubectl;
 mod people;
 mod pool;
+mod release;
 mod scaling;
 mod stand_in;
 mod team;

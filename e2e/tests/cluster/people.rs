@@ -76,10 +76,7 @@ fn what_somebody_changes_by_hand_is_put_right_and_what_others_add_stays() {
 fn a_pool_that_is_deleted_takes_everything_with_it() {
     let team = Team::new("deleted");
     let aws = StandIn::start(&team);
-    let mut object = Pool::object(&team, &aws, &fast(2));
-    object["spec"]["scaling"]["minReplicas"] = json!(1);
-    let pool = Pool::apply(&team, &object);
-    pool.has_ready(1);
+    let pool = Pool::of_one(&team, &aws, &fast(2));
     kubectl::ok(&["delete", "xp", "pool", "-n", &team.namespace]);
     let gone = || {
         let kinds = ["deployment", "service", "serviceaccount", "pdb"];

@@ -43,6 +43,15 @@ impl<'a> Pool<'a> {
         Self { team }
     }
 
+    /// Applies a pool that has one pod at least, and waits until that is ready.
+    pub(crate) fn of_one(team: &'a Team, aws: &StandIn<'_>, scaling: &Value) -> Self {
+        let mut object = Self::object(team, aws, scaling);
+        object["spec"]["scaling"]["minReplicas"] = json!(1);
+        let pool = Self::apply(team, &object);
+        pool.has_ready(1);
+        pool
+    }
+
     /// Changes its spec, by a merge.
     pub(crate) fn change(&self, spec: &Value) {
         let patch = json!({"spec": spec}).to_string();
