@@ -23,10 +23,10 @@ async fn main() -> ExitCode {
     let outcome = match arguments.command {
         Some(Command::Crd) => print_definition(),
         Some(Command::CheckEmpty) => check_empty(&arguments.controller).await,
-        None => {
-            log(arguments.controller.log_format);
-            run::run(arguments.controller).await
-        }
+        None => match log(arguments.controller.log_format) {
+            Ok(()) => run::run(arguments.controller).await,
+            wrong => wrong,
+        },
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -80,8 +80,12 @@ async fn pools_of(scope: &Controller, pools: &Api<DynamicObject>) -> anyhow::Res
     Ok(ours.map(|pool| format!("{}/{}", pool.namespace().unwrap_or_default(), pool.name_any())).collect())
 }
 
-fn log(format: Option<LogFormat>) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+fn log(format: Option<LogFormat>) -> anyhow::Result<()> {
+    let filter =
+        std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty()).unwrap_or("info".to_owned());
+    let filter = EnvFilter::try_new(&filter).map_err(|error| {
+        anyhow::anyhow!("RUST_LOG={filter:?} is not allowed ({error}): it must be a filter such as info, or debug,kube=info")
+    })?;
     let terminal = std::io::stdout().is_terminal();
     let format = format.unwrap_or(if terminal { LogFormat::Human } else { LogFormat::Json });
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(terminal);
@@ -89,4 +93,5 @@ fn log(format: Option<LogFormat>) {
         LogFormat::Json => logs.json().flatten_event(true).init(),
         LogFormat::Human => logs.init(),
     }
+    Ok(())
 }

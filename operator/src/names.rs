@@ -11,6 +11,8 @@ pub const FIELD_MANAGER: &str = "exportpool-operator";
 pub const OF_THE_PROJECT: &str = "exportpool.dev/";
 /// On everything of a pool: its name.
 pub const POOL_LABEL: &str = "exportpool.dev/pool";
+/// Where consumers answer: `/report`, `/metrics`, probes.
+pub const WORKER_PORT: u16 = 3000;
 /// Selects everything that operators manage.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by=exportpool-operator";
 /// Selects pods of pools.

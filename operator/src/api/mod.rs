@@ -6,6 +6,8 @@
 #![allow(unreachable_pub, reason = "KubeSchema repeats each type where nobody reaches it")]
 
 mod aws;
+#[cfg(test)]
+pub(crate) mod sample;
 mod scaling;
 mod status;
 mod template;

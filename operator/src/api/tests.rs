@@ -3,27 +3,7 @@
 use kube::core::cel::{validate_cel, validate_cel_update};
 use serde_json::{Value, json};
 
-use super::ExportPool;
-
-fn pool(change: impl FnOnce(&mut Value)) -> ExportPool {
-    let mut pool = json!({
-        "apiVersion": "exportpool.dev/v1alpha1",
-        "kind": "ExportPool",
-        "metadata": {"name": "reports", "namespace": "team"},
-        "spec": {
-            "image": "ghcr.io/exportpool/consumer:0.1.0",
-            "queues": {
-                "exportJobs": {"url": "https://sqs.eu-west-1.amazonaws.com/123456789012/export-jobs"},
-                "downloadTasks": {"url": "https://sqs.eu-west-1.amazonaws.com/123456789012/download-tasks"},
-            },
-            "storage": {"bucket": "exports", "table": "exports"},
-            "aws": {"region": "eu-west-1"},
-            "scaling": {"maxReplicas": 20},
-        },
-    });
-    change(&mut pool);
-    serde_json::from_value(pool).unwrap()
-}
+use super::sample::pool;
 
 /// What is said of a pool that is made so.
 fn refusal(change: impl FnOnce(&mut Value)) -> String {

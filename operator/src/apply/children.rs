@@ -14,7 +14,7 @@ use kube::{
 use serde_json::Value;
 
 use super::fault::ApplyFault;
-use crate::names::FIELD_MANAGER;
+use crate::{names::FIELD_MANAGER, report::metrics};
 
 /// A child as it has to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,10 +31,23 @@ pub struct Child {
 #[derive(Debug, Default)]
 pub(super) struct Applied(HashMap<String, Mark>);
 
+/// A child as it was written.
 #[derive(Debug, PartialEq, Eq)]
 struct Mark {
     rendered: u64,
-    version: Option<String>,
+    written: Option<String>,
+    /// As it was watched then, or is by now: the watch may be behind, and of some kinds there is none.
+    known: Option<String>,
+}
+
+impl Mark {
+    /// Whether a child is as it was written, and has to be so.
+    fn is_current(&mut self, rendered: u64, watched: Option<&String>) -> bool {
+        if watched == self.written.as_ref() {
+            self.known = watched.cloned();
+        }
+        self.rendered == rendered && watched == self.known.as_ref()
+    }
 }
 
 /// Whose a child is, and where it is.
@@ -62,22 +75,24 @@ impl Applied {
     ) -> Result<bool, ApplyFault> {
         let kind = &child.resource.kind;
         let rendered = hash(&child.object);
-        let before = self.0.get(kind);
-        let same =
-            before.is_some_and(|mark| mark.rendered == rendered && mark.version == watched.and_then(version));
-        if same {
+        let known = watched.and_then(version);
+        let before = self.0.get_mut(kind);
+        let is_new = before.is_none();
+        if before.is_some_and(|mark| mark.is_current(rendered, known.as_ref())) {
             return Ok(false);
         }
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), owner.namespace, &child.resource);
-        if before.is_none() {
+        if is_new {
             check_owner(&api, owner, child).await?;
         } else if watched.is_some_and(|metadata| !is_owned(metadata.owner_references.as_deref(), owner)) {
             return Err(conflict(child));
         }
         let how = PatchParams::apply(FIELD_MANAGER).force().validation_strict();
         let written = api.patch(&child.name, &how, &Patch::Apply(&child.object)).await;
-        let written = written.map_err(|error| ApplyFault::of(kind, &error))?;
-        self.0.insert(kind.clone(), Mark { rendered, version: version(&written.metadata) });
+        let written = written.map_err(|error| ApplyFault::of(kind, &error));
+        metrics::applied(kind, written.as_ref().map(|_| ()).map_err(ApplyFault::reason));
+        let written = version(&written?.metadata);
+        self.0.insert(kind.clone(), Mark { rendered, written, known });
         Ok(true)
     }
 }
@@ -108,4 +123,44 @@ fn hash(object: &Value) -> u64 {
     let mut hasher = DefaultHasher::new();
     object.to_string().hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(known: Option<&str>) -> Mark {
+        Mark { rendered: 1, written: Some("2".to_owned()), known: known.map(str::to_owned) }
+    }
+
+    fn is_current(mark: &mut Mark, watched: Option<&str>) -> bool {
+        mark.is_current(1, watched.map(str::to_owned).as_ref())
+    }
+
+    #[test]
+    fn a_watch_that_is_behind_is_no_reason_to_write_again() {
+        let mut mark = written(Some("1"));
+        assert!(is_current(&mut mark, Some("1")));
+        assert!(is_current(&mut mark, Some("2")));
+        assert!(!is_current(&mut mark, Some("1")), "it went back: somebody wrote");
+    }
+
+    #[test]
+    fn a_child_that_is_new_to_the_watch_or_of_a_kind_without_one_is_written_once() {
+        let mut mark = written(None);
+        assert!(is_current(&mut mark, None) && is_current(&mut mark, None));
+    }
+
+    #[test]
+    fn what_somebody_changed_or_deleted_is_written_again() {
+        let mut mark = written(None);
+        assert!(!is_current(&mut mark, Some("3")));
+        assert!(is_current(&mut mark, Some("2")));
+        assert!(!is_current(&mut mark, None), "it was there, and is gone");
+    }
+
+    #[test]
+    fn what_has_to_be_otherwise_is_written_again() {
+        assert!(!written(None).is_current(2, None));
+    }
 }

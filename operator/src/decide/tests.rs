@@ -6,21 +6,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::api::sample::pool;
 
 /// 2026-11-25T12:00:00Z, a Wednesday.
 const NOON: u64 = 1_795_608_000_000;
 
 fn spec(scaling: impl Into<Value>) -> ExportPoolSpec {
-    let queue =
-        |name: &str| json!({"url": format!("https://sqs.eu-west-1.amazonaws.com/123456789012/{name}")});
-    serde_json::from_value(json!({
-        "image": "consumer:1",
-        "queues": {"exportJobs": queue("a"), "downloadTasks": queue("b")},
-        "storage": {"bucket": "exports", "table": "exports"},
-        "aws": {"region": "eu-west-1"},
-        "scaling": scaling.into(),
-    }))
-    .unwrap()
+    pool(|pool| pool["spec"]["scaling"] = scaling.into()).spec
 }
 
 fn seen(at: u64, visible: Depth, replicas: u32) -> Observation {

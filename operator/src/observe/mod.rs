@@ -15,14 +15,12 @@ pub use readers::{Readers, Started};
 
 use crate::{
     api::ExportPool,
+    names::WORKER_PORT,
     reconcile::Context,
     report::{QueueRead, Reports},
 };
 use reports::{Answers, Asked, sample};
 use workload::{PodView, Workload, millis};
-
-/// Where a consumer answers.
-const REPORT_PORT: u16 = 3000;
 
 /// What one look at a pool saw.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +53,7 @@ pub(crate) async fn all_reports(context: &Context, pods: &[PodView]) -> BTreeMap
 fn asked(pods: &[PodView]) -> Vec<Asked> {
     let running = pods.iter().filter(|pod| pod.phase != PodPhase::Pending);
     let asked =
-        |pod: &PodView| Some(Asked { uid: pod.uid.clone(), at: SocketAddr::new(pod.ip?, REPORT_PORT) });
+        |pod: &PodView| Some(Asked { uid: pod.uid.clone(), at: SocketAddr::new(pod.ip?, WORKER_PORT) });
     running.filter_map(asked).collect()
 }
 

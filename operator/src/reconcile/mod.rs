@@ -15,7 +15,7 @@ use state::State;
 use crate::{
     api::ExportPool,
     apply::{self, Target},
-    decide::decide,
+    decide::{Undecidable, decide},
     observe::{self, workload::Workload},
     report::{Hindrance, Obstacle, Round, events, metrics},
 };
@@ -42,7 +42,11 @@ async fn round(pool: &ExportPool, context: &Context, state: &mut State) -> Actio
     if state.is_due(pool, Instant::now()) {
         let seen = Box::pin(observe::observe(pool, context, &workload, state.looks)).await;
         let verdict = decide(&pool.spec, &mut state.memory, &seen.observation);
-        state.note(pool, seen, verdict);
+        metrics::decided(
+            pool,
+            verdict.as_ref().map_or_else(Undecidable::reason, |verdict| verdict.why.word()),
+        );
+        state.note(pool, seen, verdict, Instant::now());
     }
     let contested_by = state.contested_by(workload.contested_by(), Instant::now());
     let obstacle = carry_out(pool, context, state, &workload).await.err();
@@ -53,7 +57,7 @@ async fn round(pool: &ExportPool, context: &Context, state: &mut State) -> Actio
         Hindrance { obstacle: obstacle.as_ref(), contested_by: contested_by.as_deref() },
     )
     .await;
-    Action::requeue(state.wait(pool, obstacle.as_ref(), Instant::now()))
+    Action::requeue(state.wait(obstacle.as_ref(), Instant::now()))
 }
 
 /// What was decided becomes so. As long as nothing is, the pods stay as many as they are.

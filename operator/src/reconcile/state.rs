@@ -75,17 +75,23 @@ impl State {
         self.generation != pool.metadata.generation || self.due_at.is_none_or(|due_at| due_at <= now)
     }
 
-    pub(super) fn note(&mut self, pool: &ExportPool, seen: Seen, verdict: Result<Verdict, Undecidable>) {
+    pub(super) fn note(
+        &mut self,
+        pool: &ExportPool,
+        seen: Seen,
+        verdict: Result<Verdict, Undecidable>,
+        now: Instant,
+    ) {
         self.looks = self.looks.wrapping_add(1);
         self.generation = pool.metadata.generation;
-        self.due_at = Some(Instant::now() + pace::interval(pool, &seen));
+        self.due_at = Some(now + pace::interval(pool, &seen));
         let Seen { queues, reports, oldest, .. } = seen;
         (self.queues, self.reports, self.oldest) = (queues, reports, oldest);
         self.verdict = Some(verdict);
     }
 
     /// The time until the next round: until the queues are read again, or sooner for what was in the way and passes.
-    pub(super) fn wait(&mut self, _pool: &ExportPool, obstacle: Option<&Obstacle>, now: Instant) -> Duration {
+    pub(super) fn wait(&mut self, obstacle: Option<&Obstacle>, now: Instant) -> Duration {
         self.failures = if obstacle.is_some() { self.failures.saturating_add(1) } else { 0 };
         let due = self.due_at.map_or(Duration::ZERO, |due_at| due_at.saturating_duration_since(now));
         match obstacle {

@@ -96,25 +96,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::api::sample::pool;
 
     #[test]
     fn a_spec_is_warned_of_once_for_each_generation() {
         let told = |observed: Option<i64>| {
-            let mut pool: ExportPool = serde_json::from_value(json!({
-                "apiVersion": "exportpool.dev/v1alpha1",
-                "kind": "ExportPool",
-                "metadata": {"name": "reports", "namespace": "team", "generation": 2},
-                "spec": {
-                    "image": "consumer:latest",
-                    "queues": {"exportJobs": {"url": "a"}, "downloadTasks": {"url": "b"}},
-                    "storage": {"bucket": "exports", "table": "exports"},
-                    "aws": {"region": "eu-west-1"},
-                    "replicas": 1,
-                },
-            }))
-            .unwrap();
-            pool.status =
-                Some(crate::api::ExportPoolStatus { observed_generation: observed, ..Default::default() });
+            let pool = pool(|pool| {
+                pool["metadata"]["generation"] = json!(2);
+                pool["spec"]["image"] = json!("consumer:latest");
+                pool["status"] = json!({"observedGeneration": observed});
+            });
             of_spec(&pool).into_iter().map(|event| event.reason).collect::<Vec<_>>()
         };
         assert_eq!(told(None), ["MovingTag"]);

@@ -3,7 +3,7 @@
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use super::Round;
-use crate::{api::ConditionStatus, api::ExportPoolStatus};
+use crate::api::{ConditionStatus, ExportPool, ExportPoolStatus};
 
 /// Says what each number is.
 pub fn describe() {
@@ -27,7 +27,7 @@ pub fn describe() {
 
 /// Tells the numbers of a round.
 pub fn tell(round: &Round<'_>, status: &ExportPoolStatus) {
-    let labels = labels(round);
+    let labels = labels(round.pool);
     gauge!("exportpool_desired_replicas", labels.clone()).set(f64::from(status.desired_replicas));
     gauge!("exportpool_ready_replicas", labels.clone()).set(f64::from(status.ready_replicas));
     for condition in &status.conditions {
@@ -52,11 +52,19 @@ pub fn tell(round: &Round<'_>, status: &ExportPoolStatus) {
     }
 }
 
-/// A decision was made.
-pub fn decided(round: &Round<'_>, reason: &'static str) {
-    let mut labels = labels(round);
+/// A pool was decided about.
+pub fn decided(pool: &ExportPool, reason: &'static str) {
+    let mut labels = labels(pool);
     labels.push(metrics::Label::new("reason", reason));
     counter!("exportpool_decisions_total", labels).increment(1);
+}
+
+/// A child was written, or could not be.
+pub fn applied(kind: &str, written: Result<(), &'static str>) {
+    match written {
+        Ok(()) => counter!("exportpool_applies_total", "kind" => kind.to_owned()).increment(1),
+        Err(reason) => counter!("exportpool_apply_faults_total", "reason" => reason).increment(1),
+    }
 }
 
 /// A reconcile took so long.
@@ -64,8 +72,8 @@ pub fn reconciled(seconds: f64) {
     histogram!("exportpool_reconcile_seconds").record(seconds);
 }
 
-fn labels(round: &Round<'_>) -> Vec<metrics::Label> {
-    let metadata = &round.pool.metadata;
+fn labels(pool: &ExportPool) -> Vec<metrics::Label> {
+    let metadata = &pool.metadata;
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     vec![
         metrics::Label::new("namespace", text(&metadata.namespace)),

@@ -11,7 +11,7 @@ use k8s_openapi::api::{
 };
 use kube::{Api, Client, Resource, ResourceExt, core::NamespaceResourceScope, core::PartialObjectMeta};
 use kube_runtime::{
-    WatchStreamExt,
+    PredicateConfig, WatchStreamExt, predicates,
     reflector::{self, ObjectRef, Store},
     watcher,
 };
@@ -52,13 +52,13 @@ impl Watched {
         let (touched, _) = broadcast::channel(TOUCHED);
         let mut scope = Scope { client, namespace, touched: &touched, tasks };
         Self {
-            pools: scope.watch("", |pool: &ExportPool| Some(ObjectRef::from_obj(pool)), ignore),
-            deployments: scope.watch(MANAGED_BY, of_label, ignore),
-            replica_sets: scope.watch(IS_WORKER, |_| None, ignore),
-            pods: scope.watch(IS_WORKER, of_label, slim),
-            services: scope.watch(MANAGED_BY, of_label, ignore),
-            service_accounts: scope.watch(MANAGED_BY, of_label, ignore),
-            budgets: scope.watch(MANAGED_BY, of_label, ignore),
+            pools: scope.watch("", |pool: &ExportPool| Some(ObjectRef::from_obj(pool)), ignore, asked_for),
+            deployments: scope.watch(MANAGED_BY, of_label, ignore, predicates::resource_version),
+            replica_sets: scope.watch(IS_WORKER, |_| None, ignore, predicates::resource_version),
+            pods: scope.watch(IS_WORKER, of_label, slim, predicates::resource_version),
+            services: scope.watch(MANAGED_BY, of_label, ignore, predicates::resource_version),
+            service_accounts: scope.watch(MANAGED_BY, of_label, ignore, predicates::resource_version),
+            budgets: scope.watch(MANAGED_BY, of_label, ignore, predicates::resource_version),
             touched,
         }
     }
@@ -97,6 +97,7 @@ impl Scope<'_> {
         labels: &str,
         pool_of: fn(&K) -> Option<ObjectRef<ExportPool>>,
         slim: fn(&mut K),
+        what_counts: fn(&K) -> Option<u64>,
     ) -> Store<K>
     where
         K: Resource<Scope = NamespaceResourceScope>
@@ -118,7 +119,8 @@ impl Scope<'_> {
             .default_backoff()
             .modify(slim)
             .reflect(writer)
-            .touched_objects();
+            .touched_objects()
+            .predicate_filter(what_counts, PredicateConfig::default());
         let touched = self.touched.clone();
         self.tasks.spawn(events.for_each(move |event| {
             match event {
@@ -138,6 +140,11 @@ impl Scope<'_> {
 
 fn of_label<K: Resource>(object: &K) -> Option<ObjectRef<ExportPool>> {
     pool_of(object.meta())
+}
+
+/// What people ask of a pool: its status is ours, and what we write there is no news to us.
+fn asked_for(pool: &ExportPool) -> Option<u64> {
+    predicates::generation(pool)
 }
 
 fn ignore<K>(_: &mut K) {}

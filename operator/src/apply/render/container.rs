@@ -3,10 +3,9 @@
 use exportpool_contract::environment as name;
 use serde_json::{Value, json};
 
-use crate::{api::ExportPoolSpec, decide::slots};
+use crate::{api::ExportPoolSpec, decide::slots, names::WORKER_PORT};
 
-/// Where the consumer answers, and the name of that port.
-pub(super) const PORT: u16 = 3000;
+/// The name of [`WORKER_PORT`].
 pub(super) const PORT_NAME: &str = "http";
 /// Of `terminationGracePeriodSeconds`, what the kubelet needs itself.
 const KUBELET_SECONDS: i32 = 5;
@@ -22,7 +21,7 @@ pub(super) fn worker(spec: &ExportPoolSpec) -> Value {
         "name": "worker",
         "image": spec.image,
         "env": environment(spec),
-        "ports": [{"name": PORT_NAME, "containerPort": PORT, "protocol": "TCP"}],
+        "ports": [{"name": PORT_NAME, "containerPort": WORKER_PORT, "protocol": "TCP"}],
         "startupProbe": probe("/live", 1, 60),
         "livenessProbe": probe("/live", 10, 3),
         "readinessProbe": probe("/ready", 5, 3),
@@ -71,7 +70,7 @@ fn environment(spec: &ExportPoolSpec) -> Vec<Value> {
         variable(name::MAX_QUEUE_SIZE, &worker.max_queue_size),
         variable(name::TASK_TIMEOUT_SECONDS, &worker.task_timeout_seconds),
         variable(name::SHUTDOWN_GRACE_SECONDS, &(worker.task_timeout_seconds + GRACE_SECONDS)),
-        variable(name::PORT, &PORT),
+        variable(name::PORT, &WORKER_PORT),
         variable(name::LOG_FORMAT, "json"),
         json!({"name": name::POD_UID, "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}),
     ];

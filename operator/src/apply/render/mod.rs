@@ -19,7 +19,11 @@ pub use template::{InvalidTemplate, Refusal};
 pub use warn::{Warning, warnings};
 
 use super::children::Child;
-use crate::{api::ExportPool, api::ExportPoolSpec, names::POOL_LABEL};
+use crate::{
+    api::ExportPool,
+    api::ExportPoolSpec,
+    names::{POOL_LABEL, WORKER_PORT},
+};
 
 /// What a pod that is told to end needs beside its task's time, in seconds: returning, recording, deleting.
 const ENDING_SECONDS: i64 = 50;
@@ -180,7 +184,7 @@ fn service(pool: &ExportPool) -> Value {
         "clusterIP": "None",
         "publishNotReadyAddresses": true,
         "selector": selector(pool),
-        "ports": [{"name": "http", "port": 3000, "targetPort": "http", "protocol": "TCP"}],
+        "ports": [{"name": "http", "port": WORKER_PORT, "targetPort": "http", "protocol": "TCP"}],
     })
 }
 

@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::{
-    container::{PORT, PORT_NAME, RESERVED},
+    container::{PORT_NAME, RESERVED},
     template::{KEYED, Refusal},
 };
 use crate::{
     api::{Template, TemplateMetadata},
-    names::{DELETION_COST, OF_THE_PROJECT},
+    names::{DELETION_COST, OF_THE_PROJECT, WORKER_PORT},
 };
 
 /// Fields of the pod that are ours alone, and what to do instead.
@@ -125,7 +125,7 @@ impl Refusals {
     /// The containers of a pod share its address, and Prometheus asks all ports of a name.
     fn of_ports(&mut self, container: &Value, path: &str) {
         for (index, port) in items(container.get("ports")).enumerate() {
-            if port["name"] == PORT_NAME || port["containerPort"] == PORT {
+            if port["name"] == PORT_NAME || port["containerPort"] == WORKER_PORT {
                 self.add(
                     format!("{path}.ports[{index}]"),
                     "cannot be 3000 or named http: that is the consumer's port",

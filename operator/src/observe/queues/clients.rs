@@ -194,7 +194,7 @@ mod tests {
         }
 
         async fn own(&self) -> SdkConfig {
-            let keys = Keys::from_keys("OWN", "s", None);
+            let keys = Keys::new("OWN", "s", None, None, "test");
             Box::pin(loader(&self.http(), REGION).credentials_provider(keys).load()).await
         }
 

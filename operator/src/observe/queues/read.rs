@@ -88,19 +88,34 @@ fn fault(source: &QueueSource, error: &SdkError<GetQueueAttributesError, HttpRes
     }
 }
 
+/// Codes that say so with a status of 400.
+const DENIALS: [&str; 10] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidAddress",
+    "InvalidClientTokenId",
+    "InvalidSecurity",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+];
+
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html>
 fn of_answer(source: &QueueSource, code: &str, status: u16) -> QueueFault {
-    let throttled =
-        code.contains("Throttl") || code.contains("TooManyRequests") || code == "RequestLimitExceeded";
-    match (code, status) {
-        _ if throttled || status == 429 => QueueFault::Throttled,
-        ("QueueDoesNotExist", _) => QueueFault::NotFound { arn: source.arn() },
-        (code, _) if code.ends_with("NonExistentQueue") => QueueFault::NotFound { arn: source.arn() },
-        (_, 401 | 403) => denied(source),
-        ("InvalidAddress" | "InvalidSecurity" | "InvalidClientTokenId" | "SignatureDoesNotMatch", _) => {
-            denied(source)
-        }
-        (_, 500..) => QueueFault::Unreachable { at: source.at() },
+    match code {
+        "QueueDoesNotExist" => return QueueFault::NotFound { arn: source.arn() },
+        code if code.ends_with("NonExistentQueue") => return QueueFault::NotFound { arn: source.arn() },
+        code if DENIALS.contains(&code) => return denied(source),
+        "OverLimit" | "RequestLimitExceeded" | "TooManyRequestsException" => return QueueFault::Throttled,
+        code if code.contains("Throttl") => return QueueFault::Throttled,
+        _ => {}
+    }
+    match status {
+        401 | 403 => denied(source),
+        429 => QueueFault::Throttled,
+        500.. => QueueFault::Unreachable { at: source.at() },
         _ => QueueFault::Malformed { at: source.at() },
     }
 }
