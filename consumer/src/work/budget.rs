@@ -1,8 +1,8 @@
 //! One budget for the memory of all download buffers. A task reserves before it grows.
 //!
 //! Every slot has room for one part of the least size: nobody waits for that, as the slots of a thread that is given up
-//! get theirs anew. What is above is shared. Nobody waits for somebody who waits: who waits for memory holds neither memory of the shared kind nor a
-//! place at a host, and who grows takes what is free at that moment or goes on as it is.
+//! get theirs anew. What is above is shared. Nobody waits for somebody who waits: who waits for memory holds neither
+//! memory of the shared kind nor a place at a host, and who grows takes what is free at that moment or goes on as it is.
 
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 //! What a pool owns, by server-side apply. Nothing is sent when nothing changed.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
 };
@@ -59,6 +60,15 @@ pub(super) struct Owner<'a> {
     pub(super) uid: &'a str,
 }
 
+/// What a write may go over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// Whatever is there.
+    Anything,
+    /// What was watched alone: the write carries its resourceVersion, and conflicts with any other.
+    WhatWasWatched,
+}
+
 impl Applied {
     /// Makes a child what it has to be. `watched` is what was seen of it.
     ///
@@ -72,6 +82,7 @@ impl Applied {
         owner: Owner<'_>,
         child: &Child,
         watched: Option<&ObjectMeta>,
+        over: Over,
     ) -> Result<bool, ApplyFault> {
         let kind = &child.resource.kind;
         let rendered = hash(&child.object);
@@ -88,13 +99,23 @@ impl Applied {
             return Err(conflict(child));
         }
         let how = PatchParams::apply(FIELD_MANAGER).force().validation_strict();
-        let written = api.patch(&child.name, &how, &Patch::Apply(&child.object)).await;
+        let read =
+            watched.filter(|_| over == Over::WhatWasWatched).and_then(|it| it.resource_version.as_ref());
+        let written = api.patch(&child.name, &how, &Patch::Apply(guarded(&child.object, read))).await;
         let written = written.map_err(|error| ApplyFault::of(kind, &error));
         metrics::applied(kind, written.as_ref().map(|_| ()).map_err(ApplyFault::reason));
         let written = version(&written?.metadata);
         self.0.insert(kind.clone(), Mark { rendered, written, known });
         Ok(true)
     }
+}
+
+/// An object whose write fails unless the one that is there has this version.
+fn guarded<'a>(object: &'a Value, version: Option<&String>) -> Cow<'a, Value> {
+    let Some(version) = version else { return Cow::Borrowed(object) };
+    let mut object = object.clone();
+    object["metadata"]["resourceVersion"] = Value::from(version.as_str());
+    Cow::Owned(object)
 }
 
 /// Before the first write: the child is not there, or is this pool's.
@@ -157,6 +178,18 @@ mod tests {
         assert!(!is_current(&mut mark, Some("3")));
         assert!(is_current(&mut mark, Some("2")));
         assert!(!is_current(&mut mark, None), "it was there, and is gone");
+    }
+
+    #[test]
+    fn a_guarded_write_carries_the_version_that_was_watched_and_another_one_none() {
+        let object = serde_json::json!({"metadata": {"name": "pool"}, "spec": {"replicas": 3}});
+        let version = "7".to_owned();
+        let with = guarded(&object, Some(&version));
+        assert_eq!(
+            (&with["metadata"]["resourceVersion"], &with["spec"]),
+            (&Value::from("7"), &object["spec"])
+        );
+        assert_eq!(*guarded(&object, None), object);
     }
 
     #[test]

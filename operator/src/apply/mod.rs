@@ -9,14 +9,14 @@ mod victims;
 use std::time::{Duration, Instant};
 
 use exportpool_scaling::PodPhase;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::ResourceExt;
-use kube_runtime::reflector::ObjectRef;
+use k8s_openapi::{api::apps::v1::Deployment, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use kube::{Resource, ResourceExt, core::PartialObjectMeta};
+use kube_runtime::reflector::{ObjectRef, Store};
 
 use crate::{api::ExportPool, observe::workload::Workload, reconcile::Context, report::Obstacle};
-use children::{Applied, Child, Owner};
+use children::{Applied, Child, Over, Owner};
 use fault::ApplyFault;
-use render::{Rendered, render};
+use render::render;
 use scale_in::Way;
 
 /// Marks that nobody was deleted by are taken away after this.
@@ -58,7 +58,7 @@ pub async fn apply(
     let owner = Owner { namespace: &namespace, uid: &uid };
     for child in &rendered.children {
         let watched = watched(context, owner, child);
-        applying.applied.put(&context.client, owner, child, watched.as_ref()).await?;
+        applying.applied.put(&context.client, owner, child, watched.as_ref(), Over::Anything).await?;
     }
     let replicas = allowed(target);
     if is_scale_in(target, replicas) {
@@ -68,7 +68,7 @@ pub async fn apply(
     } else if applying.scaled_in_at.is_none_or(|at| at.elapsed() > MARKS_STAY) {
         Way { pool, context }.clear(target.workload).await;
     }
-    put_deployment(context, owner, &rendered, applying, replicas).await?;
+    put_deployment(context, owner, applying, &rendered.deployment_with(replicas), target.workload).await?;
     Ok(replicas)
 }
 
@@ -85,43 +85,51 @@ fn is_scale_in(target: Target<'_>, replicas: u32) -> bool {
     ready && 0 < replicas && replicas < target.workload.replicas()
 }
 
-/// Writes the Deployment, and never over what is not known here: the write carries the version that was read.
+/// Writes the Deployment, and never over what is not known here: the write carries the version that is watched. Where that
+/// is older than what is there, it is tried again, unless somebody wrote other replicas than those that were decided from.
 async fn put_deployment(
     context: &Context,
     owner: Owner<'_>,
-    rendered: &Rendered,
     applying: &mut Applying,
-    replicas: u32,
+    child: &Child,
+    decided_from: &Workload,
 ) -> Result<(), ApplyFault> {
-    let child = rendered.deployment_with(replicas);
-    for _ in 1..TRIES {
-        let watched = watched(context, owner, &child);
-        match applying.applied.put(&context.client, owner, &child, watched.as_ref()).await {
-            Err(ApplyFault::Conflict { .. }) => tokio::time::sleep(PAUSE).await,
+    let mut conflict = ApplyFault::Conflict { kind: child.resource.kind.clone() };
+    for _ in 0..TRIES {
+        let at = ObjectRef::new(&child.name).within(owner.namespace);
+        let deployment = context.watched.deployments.get(&at);
+        if replicas(deployment.as_deref()) != replicas(decided_from.deployment.as_deref()) {
+            break;
+        }
+        let watched = deployment.as_ref().map(|deployment| &deployment.metadata);
+        match applying.applied.put(&context.client, owner, child, watched, Over::WhatWasWatched).await {
+            Err(fault @ ApplyFault::Conflict { .. }) => conflict = fault,
             other => return other.map(|_| ()),
         }
+        tokio::time::sleep(PAUSE).await;
     }
-    let watched = watched(context, owner, &child);
-    applying.applied.put(&context.client, owner, &child, watched.as_ref()).await.map(|_| ())
+    Err(conflict)
 }
 
-/// What is watched of a child, if its kind is.
+fn replicas(deployment: Option<&Deployment>) -> Option<i32> {
+    deployment?.spec.as_ref()?.replicas
+}
+
+/// What is watched of a child beside the Deployment, if its kind is.
 fn watched(context: &Context, owner: Owner<'_>, child: &Child) -> Option<ObjectMeta> {
-    let watched = &context.watched;
-    let (name, namespace) = (&child.name, owner.namespace);
+    let at = (child.name.as_str(), owner.namespace);
     match child.resource.kind.as_str() {
-        "Deployment" => {
-            watched.deployments.get(&ObjectRef::new(name).within(namespace)).map(|o| o.metadata.clone())
-        }
-        "Service" => {
-            watched.services.get(&ObjectRef::new(name).within(namespace)).map(|o| o.metadata.clone())
-        }
-        "ServiceAccount" => {
-            watched.service_accounts.get(&ObjectRef::new(name).within(namespace)).map(|o| o.metadata.clone())
-        }
-        "PodDisruptionBudget" => {
-            watched.budgets.get(&ObjectRef::new(name).within(namespace)).map(|o| o.metadata.clone())
-        }
+        "Service" => metadata(&context.watched.services, at),
+        "ServiceAccount" => metadata(&context.watched.service_accounts, at),
+        "PodDisruptionBudget" => metadata(&context.watched.budgets, at),
         _ => None,
     }
+}
+
+fn metadata<K>(store: &Store<PartialObjectMeta<K>>, (name, namespace): (&str, &str)) -> Option<ObjectMeta>
+where
+    K: Resource<DynamicType = ()> + 'static,
+    PartialObjectMeta<K>: Clone,
+{
+    store.get(&ObjectRef::new(name).within(namespace)).map(|object| object.metadata.clone())
 }
