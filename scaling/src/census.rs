@@ -31,6 +31,8 @@ pub(crate) struct Census {
     pub unread: u32,
     /// Ready pods that were read and whose own resources do not answer.
     pub unavailable: u32,
+    /// Pods on a node that do not become ready: no capacity.
+    pub stuck: u32,
     /// Slots of live pods that were read.
     pub slots: u64,
     /// Ready pods.
@@ -43,6 +45,7 @@ impl Census {
         let mut census = Self::default();
         for pod in &seen.pods {
             census.count_phase(pod);
+            census.stuck += u32::from(history.is_stuck(pod, seen.now));
             census.count_reading(pod);
             census.count_work(pod, history.last_known(pod, seen.now), policy);
         }

@@ -40,7 +40,7 @@ struct Weighed<'a> {
 impl Weighed<'_> {
     fn decide(&self) -> Decision {
         let (desired, reason) = self.bounded().or_else(|| self.to_zero()).unwrap_or_else(|| {
-            if self.demand.wanted > self.seen.replicas { self.out() } else { self.inwards() }
+            if self.demand.target() > self.seen.replicas { self.out() } else { self.inwards() }
         });
         let inputs: Inputs = self.demand.inputs.clone();
         Decision { desired, reason, inputs: Some(inputs) }
@@ -69,10 +69,13 @@ impl Weighed<'_> {
     /// All the way in one step, as far as there is room.
     fn out(&self) -> (u32, Reason) {
         let Self { policy, seen, demand, .. } = self;
-        let (from, wanted) = (seen.replicas, demand.wanted);
+        let (from, wanted, target) = (seen.replicas, demand.wanted, demand.target());
         let ceiling = Ceiling::of(policy, self.history, seen, demand);
         let brake = ceiling.brake.map_or(u32::MAX, |(limit, _)| limit);
-        let to = wanted.min(ceiling.room).min(ceiling.blind).min(brake).max(from).max(policy.min_replicas);
+        let to = target.min(ceiling.room).min(ceiling.blind).min(brake).max(from).max(policy.min_replicas);
+        if to > from && to > wanted.max(policy.min_replicas) {
+            return (to, Reason::Compensated { from, to, wanted, stuck: demand.census.stuck });
+        }
         if to > from {
             return (to, Reason::ScaledOut { from, to, wanted });
         }

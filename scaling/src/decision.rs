@@ -53,6 +53,9 @@ pub struct Inputs {
     pub replicas: u32,
     /// Pods that are terminating.
     pub terminating: u32,
+    /// Pods on a node that are not ready for twice the time that pods take to start.
+    #[serde(default)]
+    pub stuck: u32,
     /// Ready pods whose report was asked for.
     pub reports_asked: u32,
     /// Ready pods whose report was read.
@@ -80,6 +83,17 @@ pub enum Reason {
         to: u32,
         /// Replicas for the objective; more than `to` where a limit stands between.
         wanted: u32,
+    },
+    /// More replicas than the work asks for, in place of pods that do not start: at most a quarter more.
+    Compensated {
+        /// Replicas until now.
+        from: u32,
+        /// Replicas from now on.
+        to: u32,
+        /// Replicas for the objective, if all of them worked.
+        wanted: u32,
+        /// Pods that do not start.
+        stuck: u32,
     },
     /// Fewer replicas.
     ScaledIn {
@@ -209,6 +223,7 @@ impl Reason {
             Self::Paused => "Paused",
             Self::HeldUnknown { .. } => "HeldUnknown",
             Self::ScaledOut { .. } => "ScaledOut",
+            Self::Compensated { .. } => "Compensated",
             Self::ScaledIn { .. } => "ScaledIn",
             Self::ScaledToZero => "ScaledToZero",
             Self::Steady => "Steady",
@@ -233,6 +248,12 @@ impl Display for Reason {
             Self::HeldUnknown { queue, why } => write!(f, "the depth of {queue} is unknown: {}", why.word()),
             Self::ScaledOut { from, to, wanted } => {
                 write!(f, "scaled out from {from} to {to}, the work asks for {wanted}")
+            }
+            Self::Compensated { from, to, wanted, stuck } => {
+                write!(
+                    f,
+                    "scaled out from {from} to {to}, the work asks for {wanted} and {stuck} pods do not start"
+                )
             }
             Self::ScaledIn { from, to } => write!(f, "scaled in from {from} to {to}, which was enough"),
             Self::ScaledToZero => f.write_str("there is no work"),

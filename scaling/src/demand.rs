@@ -18,6 +18,9 @@ use crate::policy::Policy;
 const LEAST_SHARE: u32 = 4;
 /// Work that is done within this share of the drain time is no tail worth holding replicas for.
 const TAIL_SHARE: f64 = 10.0;
+/// Pods that do not start are made up for by at most this share of what the work asks for: those in their place may not
+/// start either.
+const COMPENSATED_SHARE: u32 = 4;
 /// What a division may be off by before it costs a replica.
 const ROUNDING: f64 = 1e-9;
 
@@ -30,7 +33,7 @@ pub(crate) struct Demand {
     pub census: Census,
     /// Messages visible on both queues.
     pub visible: u64,
-    /// Replicas for the objective: what to scale out to.
+    /// Replicas for the objective, if all of them work.
     pub wanted: u32,
     /// Replicas that are enough at the lower utilization and the unsmoothed rate: what to scale in to. None before
     /// the rate is known.
@@ -55,13 +58,23 @@ impl Demand {
         let recent = history.arrivals.recent(policy.arrival_span());
         Ok(Self {
             wanted: work.wanted(slots, seen.replicas),
-            enough: recent.map(|recent| work.enough(recent, smoothed)),
+            enough: recent.map(|recent| made_up(work.enough(recent, smoothed), &census)),
             fits: work.fits(),
             visible: work.backlog.visible,
             inputs: work.inputs(history.learned(), smoothed, slots, seen.replicas, &census),
             census,
         })
     }
+
+    /// Replicas to scale out to: for the objective, and in place of some that do not start.
+    pub(crate) fn target(&self) -> u32 {
+        made_up(self.wanted, &self.census)
+    }
+}
+
+/// So many replicas that work, and more in place of some that do not start.
+fn made_up(replicas: u32, census: &Census) -> u32 {
+    replicas.saturating_add(census.stuck.min(replicas.div_ceil(COMPENSATED_SHARE)))
 }
 
 /// The drain time that is left when pods are up.
@@ -253,6 +266,7 @@ impl Work<'_> {
             wanted: self.wanted(slots, replicas),
             replicas,
             terminating: census.terminating,
+            stuck: census.stuck,
             reports_asked: census.asked,
             reports_read: census.answered,
         }

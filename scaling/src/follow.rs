@@ -24,6 +24,9 @@ pub(crate) struct Followed {
     pub samplers: Samplers,
     /// Its start was learned, or is not to be.
     started: bool,
+    /// Since when it should be ready and is not.
+    #[serde(default)]
+    awaited_since: Option<Millis>,
 }
 
 /// Every pod seen in the last two minutes, and what all pods ever seen did.
@@ -97,10 +100,17 @@ impl Follower {
         (now.since(*read_at) <= KEPT).then_some(numbers)
     }
 
+    /// How long a pod is on a node without being ready.
+    pub(crate) fn awaited_for(&self, uid: &str, now: Millis) -> Option<Duration> {
+        let followed = self.pods.iter().find(|pod| pod.uid == uid)?;
+        followed.awaited_since.map(|since| now.since(since))
+    }
+
     fn follow_pod(&mut self, pod: &PodSeen, now: Millis, since: Millis) -> Option<Duration> {
         let index = self.find_or_add(pod, now, since);
         let followed = self.pods.get_mut(index)?;
         followed.seen_at = now;
+        followed.awaits(pod.phase, now);
         if let Reading::Read(numbers) = &pod.report {
             let before = followed.received();
             let (left, ended) = followed.read(numbers, now, since);
@@ -135,7 +145,19 @@ impl Follower {
 impl Followed {
     fn new(pod: &PodSeen, now: Millis, since: Millis) -> Self {
         let ours = pod.created_at.is_some_and(|created| created >= since);
-        Self { uid: pod.uid.clone(), seen_at: now, last: None, samplers: Samplers::new(now), started: !ours }
+        Self {
+            uid: pod.uid.clone(),
+            seen_at: now,
+            last: None,
+            samplers: Samplers::new(now),
+            started: !ours,
+            awaited_since: None,
+        }
+    }
+
+    fn awaits(&mut self, phase: PodPhase, now: Millis) {
+        let awaited = matches!(phase, PodPhase::Pending | PodPhase::Unready);
+        self.awaited_since = awaited.then(|| self.awaited_since.unwrap_or(now));
     }
 
     /// Takes in a report; answers what left the queues since the last one, and what ended.

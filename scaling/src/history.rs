@@ -19,6 +19,9 @@ use crate::window::Window;
 /// While reports are unreadable, replicas at most double in this time.
 const DOUBLING: Duration = Duration::from_secs(60);
 
+/// A pod that is not ready for less than this is not stuck, however fast others start: it may be restarting.
+const LEAST_STUCK: Duration = Duration::from_secs(30);
+
 /// What earlier observations of one pool left. Bounded: a few kilobytes and one report a pod.
 ///
 /// [`observe`](Self::observe) comes first, then [`decide`](crate::decide) with the same observation. An empty history
@@ -94,6 +97,14 @@ impl History {
             Reading::Unread(UnreadReport::NotSampled) => self.pods.last_report(&pod.uid, now),
             Reading::Unread(_) => None,
         }
+    }
+
+    /// Whether a pod is on a node and not ready for so long that others in its place would have started twice.
+    ///
+    /// Before any start is learned nothing is known to be too long.
+    pub(crate) fn is_stuck(&self, pod: &PodSeen, now: Millis) -> bool {
+        let long = self.learned.pod_start_p90().map(|start| (start * 2).max(LEAST_STUCK));
+        long.zip(self.pods.awaited_for(&pod.uid, now)).is_some_and(|(long, awaited)| awaited >= long)
     }
 
     /// Reads in a row that saw nothing visible, and the time they span.

@@ -120,7 +120,9 @@ pub struct PodSeen {
 /// Where a pod is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PodPhase {
-    /// Asked for; its container never ran. It holds no work.
+    /// Asked for; no node has room for it. It holds no work.
+    Unscheduled,
+    /// On a node; its container never ran. It holds no work.
     Pending,
     /// Ran, and is not ready.
     Unready,

@@ -36,7 +36,7 @@ pub(super) const fn is_ours(cost: i32) -> bool {
 #[must_use]
 pub(super) fn choose(pods: &[PodView], reports: &BTreeMap<String, Reading>, taken: u32) -> Vec<Victim> {
     let by_themselves =
-        pods.iter().filter(|pod| matches!(pod.phase, PodPhase::Pending | PodPhase::Unready)).count();
+        pods.iter().filter(|pod| !matches!(pod.phase, PodPhase::Ready | PodPhase::Terminating)).count();
     let taken = usize::try_from(taken).unwrap_or(usize::MAX).saturating_sub(by_themselves);
     let mut ready: Vec<_> =
         pods.iter().filter(|pod| pod.phase == PodPhase::Ready && !is_foreign(pod)).collect();

@@ -51,7 +51,7 @@ pub(crate) async fn all_reports(context: &Context, pods: &[PodView]) -> BTreeMap
 
 /// Pods that may have something to say.
 fn asked(pods: &[PodView]) -> Vec<Asked> {
-    let running = pods.iter().filter(|pod| pod.phase != PodPhase::Pending);
+    let running = pods.iter().filter(|pod| has_started(pod));
     let asked =
         |pod: &PodView| Some(Asked { uid: pod.uid.clone(), at: SocketAddr::new(pod.ip?, WORKER_PORT) });
     running.filter_map(asked).collect()
@@ -84,6 +84,10 @@ fn counted(workload: &Workload, answers: &Answers) -> Reports {
     }
 }
 
+fn has_started(pod: &PodView) -> bool {
+    !matches!(pod.phase, PodPhase::Unscheduled | PodPhase::Pending)
+}
+
 fn pod_seen(pod: &PodView, answers: &Answers) -> PodSeen {
     PodSeen {
         uid: pod.uid.clone(),
@@ -98,9 +102,7 @@ fn reading(pod: &PodView, answers: &Answers) -> Reading {
     match answers.get(&pod.uid) {
         Some(Ok(report)) => Reading::Read(Box::new(report.into())),
         Some(Err(why)) => Reading::Unread(*why),
-        None if pod.ip.is_none() || pod.phase == PodPhase::Pending => {
-            Reading::Unread(UnreadReport::NotRunning)
-        }
+        None if pod.ip.is_none() || !has_started(pod) => Reading::Unread(UnreadReport::NotRunning),
         None => Reading::Unread(UnreadReport::NotSampled),
     }
 }

@@ -152,8 +152,13 @@ fn phase(pod: &Pod, ready_at: Option<Millis>) -> PodPhase {
         (true, _, _) => PodPhase::Terminating,
         (false, Some(_), _) => PodPhase::Ready,
         (false, None, true) => PodPhase::Unready,
-        (false, None, false) => PodPhase::Pending,
+        (false, None, false) if is_on_a_node(pod) => PodPhase::Pending,
+        (false, None, false) => PodPhase::Unscheduled,
     }
+}
+
+fn is_on_a_node(pod: &Pod) -> bool {
+    pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some())
 }
 
 fn containers(pod: &Pod) -> &[ContainerStatus] {

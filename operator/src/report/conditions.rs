@@ -79,7 +79,7 @@ fn ready(round: &Round<'_>) -> Fact {
 
 /// What keeps pods from becoming ready, in the words of the scheduler or the kubelet.
 fn missing_pods(round: &Round<'_>) -> (&'static str, String) {
-    let not_ready = |phase| matches!(phase, PodPhase::Pending | PodPhase::Unready);
+    let not_ready = |phase| !matches!(phase, PodPhase::Ready | PodPhase::Terminating);
     let mut waiting = round.workload.pods.iter().filter(|pod| not_ready(pod.phase));
     let stuck = waiting.find_map(|pod| {
         let word = pod

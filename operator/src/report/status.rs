@@ -185,6 +185,7 @@ fn inputs(inputs: &Inputs) -> Vec<DecisionInput> {
         ("wanted", inputs.wanted.to_string()),
         ("replicas", inputs.replicas.to_string()),
         ("terminating", inputs.terminating.to_string()),
+        ("stuck", inputs.stuck.to_string()),
         ("reportsAsked", inputs.reports_asked.to_string()),
         ("reportsRead", inputs.reports_read.to_string()),
     ];

@@ -4,5 +4,6 @@ mod closed_loop;
 mod held;
 mod properties;
 mod scene;
+mod stuck;
 mod table;
 mod world;

@@ -68,6 +68,7 @@ fn a_pod() -> impl Strategy<Value = PodSeen> {
         5 => Just(PodPhase::Ready),
         1 => Just(PodPhase::Unready),
         1 => Just(PodPhase::Pending),
+        1 => Just(PodPhase::Unscheduled),
         1 => Just(PodPhase::Terminating),
     ];
     (0..30_u32, phase, a_reading(), 0..100_000_u64, 0..100_000_u64).prop_map(
