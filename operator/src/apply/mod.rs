@@ -18,6 +18,7 @@ use children::{Applied, Child, Over, Owner};
 use fault::ApplyFault;
 use render::render;
 use scale_in::Way;
+pub(crate) use victims::is_foreign;
 
 /// Marks that nobody was deleted by are taken away after this.
 const MARKS_STAY: Duration = Duration::from_secs(10);

@@ -65,7 +65,8 @@ pub(super) fn all_marked(pods: &[PodView], victims: &[Victim]) -> bool {
     victims.iter().all(|victim| marked(victim) || gone(victim))
 }
 
-fn is_foreign(pod: &PodView) -> bool {
+/// Whether a pod has a cost that somebody else gave it.
+pub(crate) fn is_foreign(pod: &PodView) -> bool {
     pod.deletion_cost.is_some_and(|cost| !is_ours(cost))
 }
 

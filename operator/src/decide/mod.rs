@@ -1,11 +1,13 @@
 //! How many pods, and why: what `scaling` decides, and what people said beside it. Pure; time is an argument.
 //!
-//! In this order: `override`, a fixed number, `paused`, then the scaling with what a schedule asks for at least, and
-//! with a fallback while the queues cannot be read. `mode: Observe` tells what would be, and changes nothing.
+//! In this order: `override`, a fixed number, `paused`, an older pool of another namespace on the same queue, then the
+//! scaling with what a schedule asks for at least, and with a fallback while the queues cannot be read. `mode: Observe`
+//! tells what would be, and changes nothing.
 
 mod memory;
 mod policy;
 mod schedule;
+mod share;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -16,6 +18,7 @@ use jiff::Timestamp;
 pub use memory::Memory;
 pub use policy::{policy, slots};
 pub use schedule::{InvalidSchedule, in_force};
+pub use share::Sharing;
 pub use verdict::{Verdict, Why};
 
 use crate::api::{ExportPoolSpec, Fallback, FallbackBehavior, Mode, Override, Paused, Schedule};
@@ -51,13 +54,15 @@ pub fn decide(
     spec: &ExportPoolSpec,
     memory: &mut Memory,
     seen: &Observation,
+    sharing: Sharing,
 ) -> Result<Verdict, Undecidable> {
     let now = timestamp(seen);
     let schedules = spec.scaling.as_ref().map_or(&[][..], |scaling| &scaling.schedules);
     let schedule = in_force(schedules, now)?.filter(|_| !spec.drain);
     let policy = policy(spec, schedule.map_or(0, |schedule| count(schedule.min_replicas)))?;
-    let decision = memory.decide(&policy, seen);
-    Ok(Case { spec, memory, seen, now }.verdict(decision, schedule))
+    let decision = memory.decide(&policy, &sharing.part_of(seen));
+    let (replicas, why) = Case { spec, memory, seen, sharing: &sharing, now }.choose(&decision, schedule);
+    Ok(Verdict { replicas, why, inputs: decision.inputs, shared_with: sharing.with })
 }
 
 /// What a verdict is made from, beside the decision.
@@ -65,15 +70,11 @@ struct Case<'a> {
     spec: &'a ExportPoolSpec,
     memory: &'a Memory,
     seen: &'a Observation,
+    sharing: &'a Sharing,
     now: Timestamp,
 }
 
 impl Case<'_> {
-    fn verdict(&self, decision: Decision, schedule: Option<&Schedule>) -> Verdict {
-        let (replicas, why) = self.choose(&decision, schedule);
-        Verdict { replicas, why, inputs: decision.inputs }
-    }
-
     fn choose(&self, decision: &Decision, schedule: Option<&Schedule>) -> (u32, Why) {
         let present = self.seen.replicas;
         if let Some(by) = self.overridden() {
@@ -89,7 +90,16 @@ impl Case<'_> {
         if self.observes() {
             return (present, Why::Observing { would: decision.desired, reason: decision.reason.clone() });
         }
+        if let Some(to) = self.yields_to(decision) {
+            return (present, Why::Yielding { to });
+        }
         self.scaled(decision, schedule)
+    }
+
+    /// Only of a queue that this pool may read: whoever may not learns nothing of who else does.
+    fn yields_to(&self, decision: &Decision) -> Option<String> {
+        let unknown = matches!(decision.reason, Reason::HeldUnknown { .. });
+        self.sharing.yields_to.clone().filter(|_| !unknown)
     }
 
     fn scaled(&self, decision: &Decision, schedule: Option<&Schedule>) -> (u32, Why) {

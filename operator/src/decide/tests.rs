@@ -20,6 +20,11 @@ fn seen(at: u64, visible: Depth, replicas: u32) -> Observation {
     Observation { now: Millis(at), queues, pods: vec![], replicas }
 }
 
+/// Alone on its queues.
+fn decide(spec: &ExportPoolSpec, memory: &mut Memory, seen: &Observation) -> Result<Verdict, Undecidable> {
+    super::decide(spec, memory, seen, Sharing::default())
+}
+
 fn decided(spec: &ExportPoolSpec, seen: &Observation) -> Verdict {
     decide(spec, &mut Memory::default(), seen).unwrap()
 }
@@ -158,4 +163,36 @@ fn times_in_a_spec_are_times() {
     let until = spec(json!({"maxReplicas": 1, "override": {"replicas": 1, "until": "2026-11-25T12:00:00Z"}}));
     let Some(Override { until: Time(until), .. }) = until.scaling.unwrap().r#override else { panic!() };
     assert_eq!(until.as_millisecond(), i64::try_from(NOON).unwrap());
+}
+
+#[test]
+fn a_pool_works_off_its_part_of_a_queue() {
+    let half = Sharing {
+        parts: ByQueue { export_jobs: 0.5, download_tasks: 1.0 },
+        with: vec!["other".to_owned()],
+        yields_to: None,
+    };
+    let scaled = spec(json!({"maxReplicas": 20}));
+    let verdict =
+        super::decide(&scaled, &mut Memory::default(), &seen(NOON, Depth::visible(40), 0), half).unwrap();
+    assert_eq!((verdict.replicas, verdict.shared_with), (5, vec!["other".to_owned()]));
+}
+
+#[test]
+fn the_younger_pool_of_two_namespaces_stays_as_it_is_unless_somebody_says_otherwise() {
+    let yields = || Sharing { yields_to: Some("other/older".to_owned()), ..Sharing::default() };
+    let decided = |spec: &ExportPoolSpec, depth| {
+        super::decide(spec, &mut Memory::default(), &seen(NOON, depth, 2), yields()).unwrap()
+    };
+    let scaled = spec(json!({"maxReplicas": 20}));
+    let verdict = decided(&scaled, Depth::visible(40));
+    assert_eq!((verdict.replicas, verdict.why.word()), (2, "QueueConflict"));
+    assert!(verdict.why.to_string().contains("other/older"), "{}", verdict.why);
+    let unreadable = decided(&scaled, Depth::Unknown(UnknownDepth::Denied));
+    assert_eq!(unreadable.why.word(), "HeldUnknown", "who may not read it learns nothing");
+    let fixed = ExportPoolSpec { scaling: None, replicas: Some(3), ..spec(Value::Null) };
+    assert_eq!(decided(&fixed, Depth::visible(40)).replicas, 3);
+    let by_hand =
+        spec(json!({"maxReplicas": 20, "override": {"replicas": 7, "until": "2026-11-25T12:00:01Z"}}));
+    assert_eq!(decided(&by_hand, Depth::visible(40)).replicas, 7);
 }

@@ -16,6 +16,8 @@ pub struct Verdict {
     pub why: Why,
     /// The numbers it came from. None if a queue could not be read.
     pub inputs: Option<Inputs>,
+    /// Pools of its namespace on one of its queues, by name: each works off its part.
+    pub shared_with: Vec<String>,
 }
 
 /// Why a pool asks for so many replicas. [`word`](Self::word) is stable; `Display` is a sentence with the numbers.
@@ -41,6 +43,11 @@ pub enum Why {
         would: u32,
         /// Why.
         reason: Reason,
+    },
+    /// An older pool of another namespace has one of its queues: the pods stay as many as they are.
+    Yielding {
+        /// `namespace/name` of it.
+        to: String,
     },
     /// `spec.drain`: what the queues hold is worked off.
     Draining {
@@ -78,6 +85,7 @@ impl Why {
             Self::Overridden { .. } => "Overridden",
             Self::Paused { .. } => "Paused",
             Self::Observing { .. } => "Observing",
+            Self::Yielding { .. } => "QueueConflict",
             Self::Draining { .. } => "Draining",
             Self::Drained => "Drained",
             Self::Scheduled { .. } => "Scheduled",
@@ -99,6 +107,11 @@ impl Display for Why {
             Self::Observing { would, reason } => {
                 write!(f, "mode is Observe: {would} would be asked for, as {reason}")
             }
+            Self::Yielding { to } => write!(
+                f,
+                "pool {to} of another namespace has one of these queues, and is older: give each pool queues of its own, \
+                 or delete one of them"
+            ),
             Self::Draining { reason } => write!(f, "the pool drains: {reason}"),
             Self::Drained => f.write_str("the pool has drained: it can be deleted"),
             Self::Scheduled { schedule, wanted } => {

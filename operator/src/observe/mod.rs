@@ -3,9 +3,10 @@
 pub mod queues;
 mod readers;
 pub mod reports;
+mod rivals;
 pub mod workload;
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Instant};
 
 use exportpool_contract::{PodReport, report::ByQueue};
 use exportpool_scaling::{Depth, Observation, PodPhase, PodSeen, Reading, UnknownDepth, UnreadReport};
@@ -33,6 +34,8 @@ pub struct Seen {
     pub reports: Reports,
     /// When the oldest work in hand was put on its queue.
     pub oldest: Option<Timestamp>,
+    /// Other pools on its queues.
+    pub rivals: ByQueue<Vec<Arc<ExportPool>>>,
 }
 
 /// Looks at a pool: at its queues, and at the pods whose turn it is. `turn` counts the looks at this pool.
@@ -40,7 +43,8 @@ pub async fn observe(pool: &ExportPool, context: &Context, workload: &Workload, 
     let readers = &context.readers;
     let pods = sample(&asked(&workload.pods), turn);
     let (queues, answers) = tokio::join!(readers.queues(pool), readers.reports.read(&pods));
-    seen(workload, queues, &answers, Timestamp::now())
+    let rivals = readers.rivals.of(pool, &context.watched.pools, Instant::now());
+    Seen { rivals, ..seen(workload, queues, &answers, Timestamp::now()) }
 }
 
 /// What every pod says of itself, by UID: before it is chosen which of them go.
@@ -71,7 +75,7 @@ fn seen(workload: &Workload, queues: ByQueue<QueueRead>, answers: &Answers, now:
     let told = answers.values().filter_map(|answer| answer.as_ref().ok());
     let oldest = told.filter_map(|report: &PodReport| report.oldest_enqueued_at).min();
     let oldest = oldest.and_then(|at| Timestamp::from_millisecond(i64::try_from(at).ok()?).ok());
-    Seen { observation, reports: counted(workload, answers), oldest, queues }
+    Seen { observation, reports: counted(workload, answers), oldest, queues, rivals: ByQueue::default() }
 }
 
 fn counted(workload: &Workload, answers: &Answers) -> Reports {

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::{
     queues::{AwsDepths, Credentials, Principal, QueueAccess, QueueFault, QueueReader, QueueSource},
     reports::ReportReader,
+    rivals::Rivals,
 };
 use crate::{
     api::{ExportPool, Queue},
@@ -47,6 +48,7 @@ pub struct Started<'a> {
 pub struct Readers {
     /// What pods say.
     pub reports: ReportReader,
+    pub(super) rivals: Rivals,
     depths: QueueReader<AwsDepths>,
     access: QueueAccess,
     allow_endpoints: bool,
@@ -63,6 +65,7 @@ impl Readers {
         let credentials = Credentials::new(cluster.clone(), started.cluster_name.to_owned());
         Ok(Self {
             reports: ReportReader::new().context("no client for reports")?,
+            rivals: Rivals::default(),
             depths: QueueReader::new(AwsDepths::new(credentials), started.sqs_requests_per_second),
             access: started.queue_access.map(rules).transpose()?.unwrap_or_default(),
             allow_endpoints: started.allow_endpoints,

@@ -15,7 +15,7 @@ use state::State;
 use crate::{
     api::ExportPool,
     apply::{self, Target},
-    decide::{Undecidable, decide},
+    decide::{Sharing, Undecidable, decide},
     observe::{self, workload::Workload},
     report::{Hindrance, Obstacle, Round, events, metrics},
 };
@@ -41,7 +41,8 @@ async fn round(pool: &ExportPool, context: &Context, state: &mut State) -> Actio
     let workload = Workload::of(pool, &context.watched);
     if state.is_due(pool, Instant::now()) {
         let seen = Box::pin(observe::observe(pool, context, &workload, state.looks)).await;
-        let verdict = decide(&pool.spec, &mut state.memory, &seen.observation);
+        let sharing = Sharing::of(pool, &seen.rivals);
+        let verdict = decide(&pool.spec, &mut state.memory, &seen.observation, sharing);
         metrics::decided(
             pool,
             verdict.as_ref().map_or_else(Undecidable::reason, |verdict| verdict.why.word()),

@@ -9,7 +9,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::{QueueRead, Round};
 use crate::{
     api::{Condition, ConditionStatus},
+    apply::is_foreign,
     decide::{Verdict, Why},
+    names::DELETION_COST,
 };
 
 /// A condition without its times.
@@ -39,6 +41,8 @@ pub(super) fn conditions(round: &Round<'_>, before: &[Condition]) -> Vec<Conditi
         Some(scaling_active(round)),
         objective_reachable(round),
         replicas_contested(round),
+        queue_shared(round),
+        cost_contested(round),
     ];
     facts.into_iter().flatten().map(|fact| dated(fact, round, before)).collect()
 }
@@ -110,6 +114,7 @@ fn lasting_obstacle(round: &Round<'_>) -> Option<(&'static str, String)> {
     }
     match round.verdict {
         Some(Err(undecidable)) => Some((undecidable.reason(), undecidable.to_string())),
+        Some(Ok(Verdict { why: why @ Why::Yielding { .. }, .. })) => Some((why.word(), why.to_string())),
         _ => None,
     }
 }
@@ -169,7 +174,7 @@ fn scaling_active(round: &Round<'_>) -> Fact {
     };
     let word = verdict.why.word();
     match &verdict.why {
-        Why::Fixed | Why::Overridden { .. } | Why::Paused { .. } => {
+        Why::Fixed | Why::Overridden { .. } | Why::Paused { .. } | Why::Yielding { .. } => {
             Fact::new("ScalingActive", False, word, verdict.why.to_string())
         }
         Why::Observing { .. } => Fact::new(
@@ -217,4 +222,40 @@ fn replicas_contested(round: &Round<'_>) -> Option<Fact> {
          in place of spec.scaling), or not at all"
     );
     Some(Fact::new("ReplicasContested", True, "ForeignWriter", message))
+}
+
+fn queue_shared(round: &Round<'_>) -> Option<Fact> {
+    let Some(Ok(Verdict { shared_with: with, .. })) = round.verdict else { return None };
+    if with.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "{} work on one of these queues as well: each pool works off its part, by maxReplicas times slots",
+        some(with)
+    );
+    Some(Fact::new("QueueShared", True, "SameNamespace", message))
+}
+
+fn cost_contested(round: &Round<'_>) -> Option<Fact> {
+    let pods = round.workload.pods.iter().filter(|pod| pod.phase != PodPhase::Terminating);
+    let theirs: Vec<_> = pods.filter(|pod| is_foreign(pod)).map(|pod| pod.name.clone()).collect();
+    if theirs.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "pods have a {DELETION_COST} that is not the operator's, which is left alone, so that busy pods may go before idle \
+         ones: remove that annotation from {}",
+        some(&theirs)
+    );
+    Some(Fact::new("CostContested", True, "ForeignAnnotation", message))
+}
+
+/// The first names of many.
+fn some(names: &[String]) -> String {
+    match names {
+        [first, second, third, rest @ ..] if !rest.is_empty() => {
+            format!("{first}, {second}, {third} and {} more", rest.len())
+        }
+        few => few.join(", "),
+    }
 }

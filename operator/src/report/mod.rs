@@ -5,6 +5,8 @@ mod conditions;
 pub mod events;
 pub mod metrics;
 pub mod status;
+#[cfg(test)]
+mod tests;
 
 use exportpool_contract::report::ByQueue;
 use exportpool_scaling::{Depth, Learned};
