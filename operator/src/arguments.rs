@@ -1,6 +1,6 @@
 //! How the operator is started.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -51,6 +51,11 @@ pub struct Controller {
     /// Requests to SQS a second, of all pools together
     #[arg(long, env = "SQS_REQUESTS_PER_SECOND", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub sqs_requests_per_second: u32,
+    /// Pools whose pods are replaced at a time because this operator renders them otherwise than the one before it
+    ///
+    /// What people change in a pool waits for nobody, nor do pools without pods.
+    #[arg(long, env = "MAX_CONCURRENT_ROLLOUTS", default_value = "10", value_name = "POOLS")]
+    pub max_concurrent_rollouts: NonZeroUsize,
     /// Where /healthz, /readyz and /metrics are
     #[arg(long, env = "LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,

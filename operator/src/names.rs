@@ -11,6 +11,10 @@ pub const FIELD_MANAGER: &str = "exportpool-operator";
 pub const OF_THE_PROJECT: &str = "exportpool.dev/";
 /// On everything of a pool: its name.
 pub const POOL_LABEL: &str = "exportpool.dev/pool";
+/// On a Deployment: the hash of the pods' template as it was rendered.
+pub const TEMPLATE: &str = "exportpool.dev/template";
+/// On a Deployment: the generation of the pool that it was rendered for.
+pub const GENERATION: &str = "exportpool.dev/generation";
 /// Where consumers answer: `/report`, `/metrics`, probes.
 pub const WORKER_PORT: u16 = 3000;
 /// Selects everything that operators manage.

@@ -19,12 +19,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::ExportPool,
-    apply::render::Served,
+    apply::rollout::Rollouts,
     arguments, crd,
     http::{self, Readiness},
     lead::Election,
     observe::{Readers, Started},
-    reconcile::{Context, Settings, reconcile},
+    reconcile::{Context, Settings, Shared, reconcile},
     report::metrics::describe,
     watch::Watched,
 };
@@ -145,13 +145,15 @@ async fn warm_up(
 ) -> anyhow::Result<Vec<Arc<Context>>> {
     let readers = Arc::new(Readers::new(client, &started(arguments)?)?);
     definition_is_there(client, readiness).await;
-    let settings = Settings { class: arguments.class.clone(), served: served(client).await };
+    let settings = Settings { class: arguments.class.clone() };
+    let rollouts = Arc::new(Rollouts::new(arguments.max_concurrent_rollouts));
     let contexts: Vec<_> = arguments
         .namespaces()
         .map(|namespace| {
             let watched = Watched::begin(client, namespace, tasks);
-            let (readers, settings) = (Arc::clone(&readers), settings.clone());
-            Arc::new(Context::new(client.clone(), watched, readers, settings, arguments.identity.clone()))
+            let shared = Shared { readers: Arc::clone(&readers), rollouts: Arc::clone(&rollouts) };
+            let identity = arguments.identity.clone();
+            Arc::new(Context::new(client.clone(), watched, shared, settings.clone(), identity))
         })
         .collect();
     readiness.set(Some("listing what there is".to_owned()));
@@ -178,14 +180,6 @@ async fn definition_is_there(client: &Client, readiness: &Readiness) {
         tracing::error!(%fault, "waiting");
         readiness.set(Some(fault.to_string()));
         sleep(LOOK_AGAIN).await;
-    }
-}
-
-/// What the cluster serves beside Kubernetes' own. An answer that does not come counts as no.
-async fn served(client: &Client) -> Served {
-    let pod_monitors = client.list_api_group_resources("monitoring.coreos.com/v1").await;
-    Served {
-        pod_monitors: pod_monitors.is_ok_and(|list| list.resources.iter().any(|r| r.kind == "PodMonitor")),
     }
 }
 

@@ -88,7 +88,7 @@ affinity: {{- toYaml . | nindent 2 }}
   verbs: [create, patch]
 - apiGroups: [monitoring.coreos.com]
   resources: [podmonitors]
-  verbs: [get, create, patch]
+  verbs: [get, list, watch, create, patch]
 {{- end -}}
 
 {{/* What it looks at beside them. */}}

@@ -12,10 +12,10 @@ use kube::{
     api::{DynamicObject, Patch, PatchParams},
     core::ApiResource,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::fault::ApplyFault;
-use crate::{names::FIELD_MANAGER, report::metrics};
+use crate::{names::FIELD_MANAGER, observe::workload::Workload, report::metrics};
 
 /// A child as it has to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,6 +108,34 @@ impl Applied {
         self.0.insert(kind.clone(), Mark { rendered, written, known });
         Ok(true)
     }
+}
+
+/// Sets a Deployment's replicas and nothing else of it, if the one that was watched asks for others.
+///
+/// # Errors
+/// [`ApplyFault`]: also if somebody wrote it meanwhile. Nothing was written.
+pub(super) async fn put_replicas(
+    client: &Client,
+    owner: Owner<'_>,
+    deployment: &Child,
+    workload: &Workload,
+    replicas: u32,
+) -> Result<(), ApplyFault> {
+    let Some(watched) = &workload.deployment else { return Ok(()) };
+    if workload.replicas() == replicas {
+        return Ok(());
+    }
+    let kind = &deployment.resource.kind;
+    let patch = json!({
+        "metadata": {"resourceVersion": watched.metadata.resource_version},
+        "spec": {"replicas": replicas},
+    });
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), owner.namespace, &deployment.resource);
+    let how = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let written = api.patch(&deployment.name, &how, &Patch::Merge(patch)).await;
+    let written = written.map(|_| ()).map_err(|error| ApplyFault::of(kind, &error));
+    metrics::applied(kind, written.as_ref().copied().map_err(ApplyFault::reason));
+    written
 }
 
 /// An object whose write fails unless the one that is there has this version.

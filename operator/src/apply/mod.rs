@@ -3,25 +3,24 @@
 mod children;
 pub mod fault;
 pub mod render;
+pub mod rollout;
 mod scale_in;
 mod victims;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use exportpool_scaling::PodPhase;
 use k8s_openapi::{api::apps::v1::Deployment, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Resource, ResourceExt, core::PartialObjectMeta};
 use kube_runtime::reflector::{ObjectRef, Store};
+use tokio::time::Instant;
 
 use crate::{api::ExportPool, observe::workload::Workload, reconcile::Context, report::Obstacle};
 use children::{Applied, Child, Over, Owner};
 use fault::ApplyFault;
-use render::render;
+use render::{Served, render};
 use scale_in::Way;
 pub(crate) use victims::is_foreign;
 
-/// Marks that nobody was deleted by are taken away after this.
-const MARKS_STAY: Duration = Duration::from_secs(10);
 /// A write over a Deployment that changed meanwhile is tried so often, with this pause.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(100);
@@ -42,8 +41,16 @@ pub struct Target<'a> {
     pub replicas: u32,
 }
 
-/// Makes a pool's children what they have to be. Answers the replicas that are asked for now: in a rollout nothing is
-/// taken away.
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// The replicas that are asked for now: in a rollout nothing is taken away.
+    pub replicas: u32,
+    /// The pods are to be replaced, and those of other pools are first: [`rollout`].
+    pub awaits_turn: bool,
+}
+
+/// Makes a pool's children what they have to be.
 ///
 /// # Errors
 /// [`Obstacle`]: what is in the way. What was not written stays as it is.
@@ -52,8 +59,9 @@ pub async fn apply(
     context: &Context,
     applying: &mut Applying,
     target: Target<'_>,
-) -> Result<u32, Obstacle> {
-    let rendered = render(pool, context.settings.served)
+) -> Result<Written, Obstacle> {
+    let served = Served { pod_monitors: context.watched.pod_monitors.get().is_some() };
+    let rendered = render(pool, served)
         .map_err(|invalid| Obstacle::Spec { reason: invalid.reason(), message: invalid.to_string() })?;
     let (namespace, uid) = (pool.namespace().unwrap_or_default(), pool.uid().unwrap_or_default());
     let owner = Owner { namespace: &namespace, uid: &uid };
@@ -62,15 +70,15 @@ pub async fn apply(
         applying.applied.put(&context.client, owner, child, watched.as_ref(), Over::Anything).await?;
     }
     let replicas = allowed(target);
-    if is_scale_in(target, replicas) {
-        let taken = target.workload.replicas() - replicas;
-        Way { pool, context }.make(taken).await;
-        applying.scaled_in_at = Some(Instant::now());
-    } else if applying.scaled_in_at.is_none_or(|at| at.elapsed() > MARKS_STAY) {
-        Way { pool, context }.clear(target.workload).await;
+    Way { pool, context }.prepare(applying, target, replicas).await;
+    let awaits_turn = !context.shared.rollouts.may_write(&uid, target.workload, &rendered);
+    let deployment = rendered.deployment_with(replicas);
+    if awaits_turn {
+        children::put_replicas(&context.client, owner, &deployment, target.workload, replicas).await?;
+    } else {
+        put_deployment(context, owner, applying, &deployment, target.workload).await?;
     }
-    put_deployment(context, owner, applying, &rendered.deployment_with(replicas), target.workload).await?;
-    Ok(replicas)
+    Ok(Written { replicas, awaits_turn })
 }
 
 /// While a rollout is on, pods of both templates are there, and which of them go is not ours to say: nothing is taken
@@ -78,12 +86,6 @@ pub async fn apply(
 fn allowed(Target { workload, replicas }: Target<'_>) -> u32 {
     let present = workload.replicas();
     if replicas > 0 && replicas < present && workload.is_rolling_out() { present } else { replicas }
-}
-
-/// To zero nobody is chosen: all go.
-fn is_scale_in(target: Target<'_>, replicas: u32) -> bool {
-    let ready = target.workload.pods.iter().any(|pod| pod.phase == PodPhase::Ready);
-    ready && 0 < replicas && replicas < target.workload.replicas()
 }
 
 /// Writes the Deployment, and never over what is not known here: the write carries the version that is watched. Where that
@@ -123,6 +125,7 @@ fn watched(context: &Context, owner: Owner<'_>, child: &Child) -> Option<ObjectM
         "Service" => metadata(&context.watched.services, at),
         "ServiceAccount" => metadata(&context.watched.service_accounts, at),
         "PodDisruptionBudget" => metadata(&context.watched.budgets, at),
+        "PodMonitor" => metadata(context.watched.pod_monitors.get()?, at),
         _ => None,
     }
 }

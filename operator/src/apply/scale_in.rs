@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use exportpool_scaling::Reading;
+use exportpool_scaling::{PodPhase, Reading};
 use futures_util::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
@@ -13,7 +13,10 @@ use metrics::counter;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::victims::{Victim, all_marked, choose, spared};
+use super::{
+    Applying, Target,
+    victims::{Victim, all_marked, choose, spared},
+};
 use crate::{
     api::ExportPool,
     names::DELETION_COST,
@@ -29,6 +32,8 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// Marks that are not seen by then are missed.
 const SEEN_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Marks that nobody was deleted by are taken away after this.
+const MARKS_STAY: Duration = Duration::from_secs(10);
 /// Victims that got busy meanwhile are chosen anew so often.
 const ROUNDS: u32 = 2;
 /// Pods that are marked at a time.
@@ -41,8 +46,19 @@ pub(super) struct Way<'a> {
 }
 
 impl Way<'_> {
+    /// What has to be before the replicas are written: pods that go first are marked, and marks that nobody was deleted by
+    /// are taken away in time.
+    pub(super) async fn prepare(&self, applying: &mut Applying, target: Target<'_>, replicas: u32) {
+        if is_scale_in(target, replicas) {
+            self.make(target.workload.replicas() - replicas).await;
+            applying.scaled_in_at = Some(Instant::now());
+        } else if applying.scaled_in_at.is_none_or(|at| at.elapsed() > MARKS_STAY) {
+            self.clear(target.workload).await;
+        }
+    }
+
     /// Marks the pods that go first when so many are taken away.
-    pub(super) async fn make(&self, taken: u32) {
+    async fn make(&self, taken: u32) {
         let mut victims = self.choose(taken).await;
         for _ in 0..ROUNDS {
             self.mark(&victims).await;
@@ -56,7 +72,7 @@ impl Way<'_> {
     }
 
     /// Takes marks away that nobody was deleted by.
-    pub(super) async fn clear(&self, workload: &Workload) {
+    async fn clear(&self, workload: &Workload) {
         self.set(spared(&workload.pods, &[]).into_iter().map(|pod| (pod.name.clone(), Value::Null))).await;
     }
 
@@ -113,6 +129,12 @@ impl Way<'_> {
     fn pods(&self) -> Vec<PodView> {
         Workload::of(self.pool, &self.context.watched).pods
     }
+}
+
+/// To zero nobody is chosen: all go.
+fn is_scale_in(target: Target<'_>, replicas: u32) -> bool {
+    let ready = target.workload.pods.iter().any(|pod| pod.phase == PodPhase::Ready);
+    ready && 0 < replicas && replicas < target.workload.replicas()
 }
 
 fn uids(victims: &[Victim]) -> std::collections::BTreeSet<&str> {

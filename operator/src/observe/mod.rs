@@ -40,7 +40,7 @@ pub struct Seen {
 
 /// Looks at a pool: at its queues, and at the pods whose turn it is. `turn` counts the looks at this pool.
 pub async fn observe(pool: &ExportPool, context: &Context, workload: &Workload, turn: usize) -> Seen {
-    let readers = &context.readers;
+    let readers = &context.shared.readers;
     let pods = sample(&asked(&workload.pods), turn);
     let (queues, answers) = tokio::join!(readers.queues(pool), readers.reports.read(&pods));
     let rivals = readers.rivals.of(pool, &context.watched.pools, Instant::now());
@@ -49,7 +49,7 @@ pub async fn observe(pool: &ExportPool, context: &Context, workload: &Workload, 
 
 /// What every pod says of itself, by UID: before it is chosen which of them go.
 pub(crate) async fn all_reports(context: &Context, pods: &[PodView]) -> BTreeMap<String, Reading> {
-    let answers = context.readers.reports.read(&asked(pods)).await;
+    let answers = context.shared.readers.reports.read(&asked(pods)).await;
     pods.iter().map(|pod| (pod.uid.clone(), reading(pod, &answers))).collect()
 }
 

@@ -17,7 +17,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use super::state::State;
 use crate::{
     api::{ExportPool, ExportPoolStatus},
-    apply::render::Served,
+    apply::rollout::Rollouts,
     names::FIELD_MANAGER,
     observe::Readers,
     watch::Watched,
@@ -28,8 +28,15 @@ use crate::{
 pub struct Settings {
     /// Pools of this class are ours; without one, pools without.
     pub class: Option<String>,
-    /// What the cluster serves beside Kubernetes' own.
-    pub served: Served,
+}
+
+/// What there is once in a process.
+#[derive(Clone)]
+pub struct Shared {
+    /// Queues and reports.
+    pub readers: Arc<Readers>,
+    /// Whose pods are replaced.
+    pub rollouts: Arc<Rollouts>,
 }
 
 /// What all rounds share.
@@ -38,8 +45,8 @@ pub struct Context {
     pub client: Client,
     /// What it tells.
     pub watched: Watched,
-    /// Queues and reports.
-    pub readers: Arc<Readers>,
+    /// What there is once, however many scopes are watched.
+    pub shared: Shared,
     /// As started with.
     pub settings: Settings,
     recorder: Recorder,
@@ -52,13 +59,13 @@ impl Context {
     pub fn new(
         client: Client,
         watched: Watched,
-        readers: Arc<Readers>,
+        shared: Shared,
         settings: Settings,
         instance: String,
     ) -> Self {
         let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: Some(instance) };
         let recorder = Recorder::new(client.clone(), reporter);
-        Self { client, watched, readers, settings, recorder, pools: Mutex::default() }
+        Self { client, watched, shared, settings, recorder, pools: Mutex::default() }
     }
 
     /// Whether a pool is looked after here: it is not going away, and of our class.
@@ -75,7 +82,9 @@ impl Context {
     /// Drops what is known of a pool.
     pub(super) fn forget(&self, pool: &ExportPool) {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        pools.remove(&pool.uid().unwrap_or_default());
+        let uid = pool.uid().unwrap_or_default();
+        self.shared.rollouts.forget(&uid);
+        pools.remove(&uid);
     }
 
     /// Drops what is known of pools that are not there any more.
@@ -87,7 +96,13 @@ impl Context {
         let present: std::collections::HashSet<_> =
             self.watched.pools.state().iter().filter_map(|pool| pool.uid()).collect();
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        pools.retain(|uid, _| present.contains(uid));
+        pools.retain(|uid, _| {
+            let stays = present.contains(uid);
+            if !stays {
+                self.shared.rollouts.forget(uid);
+            }
+            stays
+        });
     }
 
     /// Tells of events. One that cannot be told is not missed by anything.

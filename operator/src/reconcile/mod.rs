@@ -9,12 +9,12 @@ use std::{convert::Infallible, sync::Arc, time::Instant};
 use jiff::Timestamp;
 use kube_runtime::controller::Action;
 
-pub use context::{Context, Settings};
+pub use context::{Context, Settings, Shared};
 use state::State;
 
 use crate::{
     api::ExportPool,
-    apply::{self, Target},
+    apply::{self, Target, Written},
     decide::{Sharing, Undecidable, decide},
     observe::{self, workload::Workload},
     report::{Hindrance, Obstacle, Round, events, metrics},
@@ -55,7 +55,11 @@ async fn round(pool: &ExportPool, context: &Context, state: &mut State) -> Actio
         pool,
         context,
         state,
-        Hindrance { obstacle: obstacle.as_ref(), contested_by: contested_by.as_deref() },
+        Hindrance {
+            obstacle: obstacle.as_ref(),
+            contested_by: contested_by.as_deref(),
+            awaits_turn: state.awaits_turn,
+        },
     )
     .await;
     Action::requeue(state.wait(obstacle.as_ref(), Instant::now()))
@@ -71,7 +75,9 @@ async fn carry_out(
     let decided = state.verdict.as_ref().and_then(|verdict| verdict.as_ref().ok());
     let from = workload.replicas();
     let target = Target { workload, replicas: decided.map_or(from, |verdict| verdict.replicas) };
-    let to = apply::apply(pool, context, &mut state.applying, target).await?;
+    let Written { replicas: to, awaits_turn } =
+        apply::apply(pool, context, &mut state.applying, target).await?;
+    state.awaits_turn = awaits_turn;
     if let Some(verdict) = decided {
         let event = state.told.scaled(from, to, verdict.why.word(), Timestamp::now());
         context.publish(pool, event).await;

@@ -99,6 +99,11 @@ fn reconciling(round: &Round<'_>) -> Option<Fact> {
     if let Some(obstacle) = round.hindrance.obstacle.filter(|obstacle| obstacle.passes()) {
         return Some(Fact::new("Reconciling", True, obstacle.reason(), format!("{obstacle}: tried again")));
     }
+    if round.hindrance.awaits_turn {
+        let message = "this operator renders other pods than the one before it: they are replaced when those of other \
+                       pools are (--max-concurrent-rollouts)";
+        return Some(Fact::new("Reconciling", True, "AwaitsRollout", message));
+    }
     let rolling = round.workload.is_rolling_out();
     rolling.then(|| Fact::new("Reconciling", True, "RollingOut", "pods of an older template are replaced"))
 }

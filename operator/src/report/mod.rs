@@ -49,6 +49,8 @@ pub struct Hindrance<'a> {
     pub obstacle: Option<&'a Obstacle>,
     /// Who else writes the replicas.
     pub contested_by: Option<&'a str>,
+    /// The operator would render other pods, and others' are replaced first.
+    pub awaits_turn: bool,
 }
 
 /// How the last read of a queue ended.

@@ -42,11 +42,11 @@ fn read(depth: Depth) -> QueueRead {
 /// The conditions of a pool with such pods and such a verdict, whose queues hold nothing.
 fn told(
     pods: Vec<PodView>,
-    verdict: Result<Verdict, Undecidable>,
+    verdict: &Result<Verdict, Undecidable>,
     hindrance: Hindrance<'_>,
 ) -> Vec<Condition> {
     let empty = || read(Depth::visible(0));
-    told_of(&ByQueue { export_jobs: empty(), download_tasks: empty() }, pods, &verdict, hindrance)
+    told_of(&ByQueue { export_jobs: empty(), download_tasks: empty() }, pods, verdict, hindrance)
 }
 
 fn told_of(
@@ -82,7 +82,7 @@ fn of(conditions: &[Condition], type_: &str) -> (ConditionStatus, String, String
 #[test]
 fn a_pool_whose_pods_are_ready_is_and_says_nothing_of_trouble() {
     let ready = vec![pod(1, PodPhase::Ready), pod(2, PodPhase::Ready)];
-    let conditions = told(ready, steady(2), Hindrance::default());
+    let conditions = told(ready, &steady(2), Hindrance::default());
     assert_eq!(of(&conditions, "Ready").1, "PodsReady");
     let trouble = ["Reconciling", "Stalled", "ReplicasContested", "QueueShared", "CostContested"];
     assert!(trouble.iter().all(|type_| find(&conditions, type_).is_none()), "{conditions:#?}");
@@ -97,12 +97,12 @@ fn pods_that_do_not_start_say_why_in_the_schedulers_or_kubelets_word() {
         (PodPhase::Unready, "CrashLoopBackOff"),
     ] {
         let (status, reason, message) =
-            of(&told(vec![waits(phase, word)], steady(1), Hindrance::default()), "Ready");
+            of(&told(vec![waits(phase, word)], &steady(1), Hindrance::default()), "Ready");
         assert_eq!((status, reason.as_str()), (ConditionStatus::False, "PodsStuck"));
         assert!(message.contains(word) && message.contains("kubectl describe pod reports-1"), "{message}");
     }
     let starting = waits(PodPhase::Pending, "ContainerCreating");
-    let (_, reason, _) = of(&told(vec![starting], steady(1), Hindrance::default()), "Ready");
+    let (_, reason, _) = of(&told(vec![starting], &steady(1), Hindrance::default()), "Ready");
     assert_eq!(reason, "PodsStarting");
 }
 
@@ -124,7 +124,7 @@ fn a_queue_that_cannot_be_read_is_named_with_its_remedy() {
 #[test]
 fn the_younger_pool_of_two_is_stalled_and_says_which_one_has_its_queue() {
     let yielding = verdict(0, Why::Yielding { to: "other/older".into() });
-    let conditions = told(vec![], yielding, Hindrance::default());
+    let conditions = told(vec![], &yielding, Hindrance::default());
     for type_ in ["Ready", "Stalled", "ScalingActive"] {
         let (_, reason, message) = of(&conditions, type_);
         assert_eq!(reason, "QueueConflict", "{type_}");
@@ -138,7 +138,7 @@ fn pools_that_share_a_queue_are_named_but_not_all_of_many() {
     let sharing = |with: &[&str]| {
         let shared_with = with.iter().map(|name| (*name).to_owned()).collect();
         let verdict = steady(0).map(|verdict| Verdict { shared_with, ..verdict });
-        let conditions = told(vec![], verdict, Hindrance::default());
+        let conditions = told(vec![], &verdict, Hindrance::default());
         assert_eq!(of(&conditions, "Ready").0, ConditionStatus::True);
         of(&conditions, "QueueShared").2
     };
@@ -150,12 +150,12 @@ fn pools_that_share_a_queue_are_named_but_not_all_of_many() {
 #[test]
 fn a_deletion_cost_of_somebody_else_is_told_of_and_not_of_pods_that_go() {
     let foreign = |phase| PodView { deletion_cost: Some(100), ..pod(1, phase) };
-    let conditions = told(vec![foreign(PodPhase::Ready)], steady(1), Hindrance::default());
+    let conditions = told(vec![foreign(PodPhase::Ready)], &steady(1), Hindrance::default());
     let (status, reason, message) = of(&conditions, "CostContested");
     assert_eq!((status, reason.as_str()), (ConditionStatus::True, "ForeignAnnotation"));
     assert!(message.contains("reports-1"), "{message}");
     let ours = PodView { deletion_cost: Some(-2_000_000_000), ..pod(2, PodPhase::Ready) };
-    let conditions = told(vec![foreign(PodPhase::Terminating), ours], steady(1), Hindrance::default());
+    let conditions = told(vec![foreign(PodPhase::Terminating), ours], &steady(1), Hindrance::default());
     assert_eq!(find(&conditions, "CostContested"), None);
 }
 
@@ -163,8 +163,8 @@ fn a_deletion_cost_of_somebody_else_is_told_of_and_not_of_pods_that_go() {
 fn what_passes_is_reconciling_and_what_does_not_is_stalled() {
     let of_fault = |fault: ApplyFault| {
         let obstacle = Obstacle::Apply(fault);
-        let hindrance = Hindrance { obstacle: Some(&obstacle), contested_by: None };
-        let conditions = told(vec![], steady(0), hindrance);
+        let hindrance = Hindrance { obstacle: Some(&obstacle), ..Hindrance::default() };
+        let conditions = told(vec![], &steady(0), hindrance);
         (find(&conditions, "Reconciling").is_some(), find(&conditions, "Stalled").is_some())
     };
     assert_eq!(of_fault(ApplyFault::Conflict { kind: "Deployment".into() }), (true, false));
@@ -174,7 +174,7 @@ fn what_passes_is_reconciling_and_what_does_not_is_stalled() {
 
 #[test]
 fn the_time_of_a_condition_is_of_its_last_change_of_status() {
-    let before = told(vec![], steady(0), Hindrance::default());
+    let before = told(vec![], &steady(0), Hindrance::default());
     let later = Timestamp::constant(1_795_608_060, 0);
     let (empty, verdict) = (read(Depth::visible(0)), verdict(3, Why::Fixed));
     let round = Round {

@@ -1,7 +1,13 @@
 //! What the API server tells by itself: pools, and what belongs to them. Nothing is polled, and a standby is as warm as
 //! the leader.
 
-use std::{fmt::Debug, hash::Hash};
+mod pod_monitors;
+
+use std::{
+    fmt::Debug,
+    hash::Hash,
+    sync::{Arc, OnceLock},
+};
 
 use futures_util::StreamExt;
 use k8s_openapi::api::{
@@ -17,6 +23,8 @@ use kube_runtime::{
 };
 use serde::de::DeserializeOwned;
 use tokio::{sync::broadcast, task::JoinSet};
+
+pub use pod_monitors::PodMonitor;
 
 use crate::{
     api::ExportPool,
@@ -43,6 +51,8 @@ pub struct Watched {
     pub service_accounts: Store<PartialObjectMeta<ServiceAccount>>,
     /// Their disruption budgets.
     pub budgets: Store<PartialObjectMeta<PodDisruptionBudget>>,
+    /// Their PodMonitors, once these are served.
+    pub pod_monitors: Arc<OnceLock<Store<PartialObjectMeta<PodMonitor>>>>,
     touched: broadcast::Sender<ObjectRef<ExportPool>>,
 }
 
@@ -50,15 +60,22 @@ impl Watched {
     /// Begins to watch. `namespace`: one, or all. The watches are on `tasks`, and end with it.
     pub fn begin(client: &Client, namespace: Option<&str>, tasks: &mut JoinSet<()>) -> Self {
         let (touched, _) = broadcast::channel(TOUCHED);
-        let mut scope = Scope { client, namespace, touched: &touched, tasks };
+        let scope = Scope {
+            client: client.clone(),
+            namespace: namespace.map(str::to_owned),
+            touched: touched.clone(),
+        };
+        let pools =
+            scope.watch(tasks, "", |pool: &ExportPool| Some(ObjectRef::from_obj(pool)), ignore, asked_for);
         Self {
-            pools: scope.watch("", |pool: &ExportPool| Some(ObjectRef::from_obj(pool)), ignore, asked_for),
-            deployments: scope.watch(MANAGED_BY, of_label, ignore, predicates::resource_version),
-            replica_sets: scope.watch(IS_WORKER, |_| None, ignore, predicates::resource_version),
-            pods: scope.watch(IS_WORKER, of_label, slim, predicates::resource_version),
-            services: scope.watch(MANAGED_BY, of_label, ignore, predicates::resource_version),
-            service_accounts: scope.watch(MANAGED_BY, of_label, ignore, predicates::resource_version),
-            budgets: scope.watch(MANAGED_BY, of_label, ignore, predicates::resource_version),
+            deployments: scope.watch(tasks, MANAGED_BY, of_label, ignore, predicates::resource_version),
+            replica_sets: scope.watch(tasks, IS_WORKER, |_| None, ignore, predicates::resource_version),
+            pods: scope.watch(tasks, IS_WORKER, of_label, slim, predicates::resource_version),
+            services: scope.watch(tasks, MANAGED_BY, of_label, ignore, predicates::resource_version),
+            service_accounts: scope.watch(tasks, MANAGED_BY, of_label, ignore, predicates::resource_version),
+            budgets: scope.watch(tasks, MANAGED_BY, of_label, ignore, predicates::resource_version),
+            pod_monitors: scope.watch_pod_monitors(tasks, pools.clone()),
+            pools,
             touched,
         }
     }
@@ -69,7 +86,7 @@ impl Watched {
         self.touched.subscribe()
     }
 
-    /// Waits until everything was listed once.
+    /// Waits until everything was listed once. PodMonitors may never be there.
     pub async fn ready(&self) {
         // A store whose writer is gone never will be: the process is about to end.
         let _ = tokio::join!(
@@ -84,33 +101,67 @@ impl Watched {
     }
 }
 
-struct Scope<'a> {
-    client: &'a Client,
-    namespace: Option<&'a str>,
-    touched: &'a broadcast::Sender<ObjectRef<ExportPool>>,
-    tasks: &'a mut JoinSet<()>,
+/// What is watched, and who is told.
+#[derive(Clone)]
+struct Scope {
+    client: Client,
+    namespace: Option<String>,
+    touched: broadcast::Sender<ObjectRef<ExportPool>>,
 }
 
-impl Scope<'_> {
+impl Scope {
     fn watch<K>(
-        &mut self,
+        &self,
+        tasks: &mut JoinSet<()>,
         labels: &str,
         pool_of: fn(&K) -> Option<ObjectRef<ExportPool>>,
         slim: fn(&mut K),
         what_counts: fn(&K) -> Option<u64>,
     ) -> Store<K>
     where
-        K: Resource<Scope = NamespaceResourceScope>
-            + Clone
-            + Debug
-            + DeserializeOwned
-            + Send
-            + Sync
-            + 'static,
+        K: Watchable,
+        K::DynamicType: Default + Debug + Eq + Hash + Clone + Send + Sync,
+    {
+        let (store, watching) = self.reflect(labels, pool_of, slim, what_counts);
+        tasks.spawn(watching);
+        store
+    }
+
+    /// PodMonitors, as soon as they are served; each pool is then looked at again.
+    fn watch_pod_monitors(
+        &self,
+        tasks: &mut JoinSet<()>,
+        pools: Store<ExportPool>,
+    ) -> Arc<OnceLock<Store<PartialObjectMeta<PodMonitor>>>> {
+        let (found, scope) = (Arc::<OnceLock<_>>::default(), self.clone());
+        let later = Arc::clone(&found);
+        tasks.spawn(async move {
+            pod_monitors::served(&scope.client).await;
+            let (store, watching) = scope.reflect(MANAGED_BY, of_label, ignore, predicates::resource_version);
+            // The only one who sets it.
+            let _ = later.set(store);
+            for pool in pools.state() {
+                let _ = scope.touched.send(ObjectRef::from_obj(pool.as_ref()));
+            }
+            watching.await;
+        });
+        found
+    }
+
+    /// A store, and what keeps it as the API server tells.
+    fn reflect<K>(
+        &self,
+        labels: &str,
+        pool_of: fn(&K) -> Option<ObjectRef<ExportPool>>,
+        slim: fn(&mut K),
+        what_counts: fn(&K) -> Option<u64>,
+    ) -> (Store<K>, impl Future<Output = ()> + use<K>)
+    where
+        K: Watchable,
         K::DynamicType: Default + Debug + Eq + Hash + Clone + Send + Sync,
     {
         let kind = K::kind(&K::DynamicType::default()).into_owned();
-        let api: Api<K> = match self.namespace {
+        let api: Api<K> = match &self.namespace {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
         };
@@ -122,7 +173,7 @@ impl Scope<'_> {
             .touched_objects()
             .predicate_filter(what_counts, PredicateConfig::default());
         let touched = self.touched.clone();
-        self.tasks.spawn(events.for_each(move |event| {
+        let watching = events.for_each(move |event| {
             match event {
                 Ok(object) => {
                     if let Some(pool) = pool_of(&object) {
@@ -133,9 +184,20 @@ impl Scope<'_> {
                 Err(error) => tracing::warn!(kind, %error, "watching fails, and is tried again"),
             }
             std::future::ready(())
-        }));
-        store
+        });
+        (store, watching)
     }
+}
+
+/// A kind that can be watched.
+trait Watchable:
+    Resource<Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
+{
+}
+
+impl<K> Watchable for K where
+    K: Resource<Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
+{
 }
 
 fn of_label<K: Resource>(object: &K) -> Option<ObjectRef<ExportPool>> {

@@ -27,7 +27,7 @@ fn with_waiting(
             .zip(ready..)
             .map(|(phase, uid)| PodSeen { phase, ..pod(uid, Reading::Unread(UnreadReport::NotRunning)) }),
     );
-    let replicas = u32::try_from(pods.len()).unwrap();
+    let replicas = u32::try_from(pods.len()).unwrap_or(u32::MAX);
     let mut observation = seen(second, 0, replicas);
     let in_hand = u64::from(ready) * SLOTS;
     let (visible, delay) = (wanted * SLOTS - in_hand, Duration::ZERO);

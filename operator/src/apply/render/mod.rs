@@ -12,8 +12,9 @@ use k8s_openapi::api::{
     core::v1::{Service, ServiceAccount},
     policy::v1::PodDisruptionBudget,
 };
-use kube::{ResourceExt, api::GroupVersionKind, core::ApiResource};
+use kube::{ResourceExt, core::ApiResource};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 pub use template::{InvalidTemplate, Refusal};
 pub use warn::{Warning, warnings};
@@ -22,7 +23,8 @@ use super::children::Child;
 use crate::{
     api::ExportPool,
     api::ExportPoolSpec,
-    names::{POOL_LABEL, WORKER_PORT},
+    names::{GENERATION, POOL_LABEL, TEMPLATE, WORKER_PORT},
+    watch::PodMonitor,
 };
 
 /// What a pod that is told to end needs beside its task's time, in seconds: returning, recording, deleting.
@@ -43,6 +45,10 @@ pub struct Served {
 pub struct Rendered {
     /// All but the Deployment, in the order in which they are applied.
     pub children: Vec<Child>,
+    /// A hash of the pods' template: the same in each release that renders the same.
+    pub(super) template: String,
+    /// The generation of the spec that it is rendered from.
+    pub(super) generation: String,
     deployment: Child,
 }
 
@@ -61,7 +67,11 @@ impl Rendered {
 /// # Errors
 /// [`InvalidTemplate`]: everything in `spec.template` that cannot be.
 pub fn render(pool: &ExportPool, served: Served) -> Result<Rendered, InvalidTemplate> {
-    let deployment = child::<Deployment>(pool, "spec", &deployment(pool)?);
+    let spec = deployment(pool)?;
+    let template = hash(&spec["template"]);
+    let generation = pool.metadata.generation.unwrap_or_default().to_string();
+    let mut deployment = child::<Deployment>(pool, "spec", &spec);
+    deployment.object["metadata"]["annotations"] = json!({TEMPLATE: template, GENERATION: generation});
     let mut children = vec![
         child::<PodDisruptionBudget>(pool, "spec", &disruption_budget(pool)),
         child::<Service>(pool, "spec", &service(pool)),
@@ -72,7 +82,15 @@ pub fn render(pool: &ExportPool, served: Served) -> Result<Rendered, InvalidTemp
     if served.pod_monitors {
         children.push(pod_monitor(pool));
     }
-    Ok(Rendered { children, deployment })
+    Ok(Rendered { children, template, generation, deployment })
+}
+
+/// Maps of JSON are sorted by their keys. Eight bytes suffice to tell two releases apart.
+fn hash(template: &Value) -> String {
+    Sha256::digest(template.to_string())
+        .iter()
+        .take(8)
+        .fold(String::new(), |hash, byte| hash + &format!("{byte:02x}"))
 }
 
 /// The account that the pods run as, if it is not ours to make.
@@ -81,10 +99,7 @@ fn account(spec: &ExportPoolSpec) -> Option<&str> {
 }
 
 fn child<K: kube::Resource<DynamicType = ()>>(pool: &ExportPool, field: &str, value: &Value) -> Child {
-    of_resource(pool, ApiResource::erase::<K>(&()), field, value)
-}
-
-fn of_resource(pool: &ExportPool, resource: ApiResource, field: &str, value: &Value) -> Child {
+    let resource = ApiResource::erase::<K>(&());
     let object = json!({
         "apiVersion": resource.api_version,
         "kind": resource.kind,
@@ -189,10 +204,9 @@ fn service(pool: &ExportPool) -> Value {
 }
 
 fn pod_monitor(pool: &ExportPool) -> Child {
-    let kind = GroupVersionKind::gvk("monitoring.coreos.com", "v1", "PodMonitor");
     let spec = json!({
         "selector": {"matchLabels": selector(pool)},
         "podMetricsEndpoints": [{"port": "http", "path": "/metrics"}],
     });
-    of_resource(pool, ApiResource::from_gvk(&kind), "spec", &spec)
+    child::<PodMonitor>(pool, "spec", &spec)
 }

@@ -1,0 +1,157 @@
+//! Rollouts that nobody asked for: another operator renders other pods for the same spec. They wait for their turn, so
+//! that an upgrade of the operator does not replace the pods of a whole cluster at once.
+
+use std::{
+    collections::HashSet,
+    num::NonZeroUsize,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::ResourceExt;
+
+use super::render::Rendered;
+use crate::{names, observe::workload::Workload};
+
+/// Which pools' pods are replaced without being asked for, and how many may be at a time.
+#[derive(Debug)]
+pub struct Rollouts {
+    at_most: NonZeroUsize,
+    on: Mutex<HashSet<String>>,
+}
+
+impl Rollouts {
+    /// So many pools at a time.
+    #[must_use]
+    pub fn new(at_most: NonZeroUsize) -> Self {
+        Self { at_most, on: Mutex::default() }
+    }
+
+    /// Whether a pool may be written as it is rendered, as far as others go.
+    pub(super) fn may_write(&self, uid: &str, workload: &Workload, rendered: &Rendered) -> bool {
+        let Some(deployment) = &workload.deployment else { return true };
+        let is_asked_for = !is_of_another_operator(deployment, rendered);
+        let mut on = self.on();
+        if is_asked_for {
+            if !workload.is_rolling_out() || has_failed(deployment) {
+                on.remove(uid);
+            }
+            return true;
+        }
+        if workload.replicas() == 0 || on.contains(uid) {
+            return true;
+        }
+        on.len() < self.at_most.get() && on.insert(uid.to_owned())
+    }
+
+    /// A pool is gone.
+    pub(crate) fn forget(&self, uid: &str) {
+        self.on().remove(uid);
+    }
+
+    fn on(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.on.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the pods that are there are of the same spec, and were rendered otherwise.
+fn is_of_another_operator(deployment: &Deployment, rendered: &Rendered) -> bool {
+    let annotated = |key| deployment.annotations().get(key).map(String::as_str);
+    annotated(names::TEMPLATE) != Some(&rendered.template)
+        && annotated(names::GENERATION) == Some(&rendered.generation)
+}
+
+/// What is stuck keeps nobody waiting for longer than the deadline of its progress.
+fn has_failed(deployment: &Deployment) -> bool {
+    let conditions = deployment.status.as_ref().and_then(|status| status.conditions.as_deref());
+    let progress = conditions.unwrap_or_default().iter().find(|condition| condition.type_ == "Progressing");
+    progress.is_some_and(|progress| progress.status == "False")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        api::sample::pool,
+        apply::render::{Served, render},
+    };
+
+    fn rendered() -> Rendered {
+        render(&pool(|pool| pool["metadata"]["generation"] = json!(3)), Served::default()).unwrap()
+    }
+
+    /// A Deployment of three pods as this operator writes it, changed.
+    fn workload(change: impl FnOnce(&mut Value)) -> Workload {
+        let mut deployment = rendered().deployment_with(3).object;
+        deployment["status"] = json!({"replicas": 3, "updatedReplicas": 3});
+        change(&mut deployment);
+        let deployment = serde_json::from_value(deployment).unwrap();
+        Workload { deployment: Some(Arc::new(deployment)), pods: vec![] }
+    }
+
+    /// As another operator rendered it.
+    fn older() -> Workload {
+        workload(|deployment| deployment["metadata"]["annotations"][names::TEMPLATE] = json!("another"))
+    }
+
+    fn rolling(status: Value) -> Workload {
+        workload(|deployment| deployment["status"] = status)
+    }
+
+    fn one_at_a_time() -> Rollouts {
+        Rollouts::new(NonZeroUsize::MIN)
+    }
+
+    #[test]
+    fn pods_that_another_operator_rendered_are_replaced_one_pool_after_another() {
+        let rollouts = one_at_a_time();
+        assert!(rollouts.may_write("a", &older(), &rendered()));
+        assert!(!rollouts.may_write("b", &older(), &rendered()));
+        let on = rolling(json!({"replicas": 3, "updatedReplicas": 1}));
+        assert!(rollouts.may_write("a", &on, &rendered()), "it has begun");
+        assert!(!rollouts.may_write("b", &older(), &rendered()), "and is not through");
+        assert!(rollouts.may_write("a", &workload(|_| {}), &rendered()));
+        assert!(rollouts.may_write("b", &older(), &rendered()));
+    }
+
+    #[test]
+    fn what_people_ask_for_waits_for_nobody() {
+        let rollouts = one_at_a_time();
+        assert!(rollouts.may_write("a", &older(), &rendered()));
+        let asked_for = workload(|deployment| {
+            deployment["metadata"]["annotations"] =
+                json!({names::TEMPLATE: "another", names::GENERATION: "2"});
+        });
+        assert!(rollouts.may_write("b", &asked_for, &rendered()));
+        assert!(rollouts.may_write("c", &Workload::default(), &rendered()), "it is new");
+    }
+
+    #[test]
+    fn a_pool_without_pods_waits_for_nobody_and_takes_no_turn() {
+        let rollouts = one_at_a_time();
+        let empty = workload(|deployment| {
+            deployment["metadata"]["annotations"][names::TEMPLATE] = json!("another");
+            deployment["spec"]["replicas"] = json!(0);
+        });
+        assert!(rollouts.may_write("a", &empty, &rendered()));
+        assert!(rollouts.may_write("b", &older(), &rendered()));
+    }
+
+    #[test]
+    fn a_rollout_that_fails_or_whose_pool_is_gone_gives_its_turn_back() {
+        let rollouts = one_at_a_time();
+        assert!(rollouts.may_write("a", &older(), &rendered()));
+        let failed = rolling(json!({
+            "replicas": 4, "updatedReplicas": 1,
+            "conditions": [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}],
+        }));
+        assert!(rollouts.may_write("a", &failed, &rendered()));
+        assert!(rollouts.may_write("b", &older(), &rendered()));
+        rollouts.forget("b");
+        assert!(rollouts.may_write("c", &older(), &rendered()));
+    }
+}
