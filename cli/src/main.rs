@@ -1,6 +1,7 @@
 //! `exportctl`: exportpool on a laptop, with no cluster and no account.
 
 mod aws;
+mod cluster;
 mod demo;
 mod explain;
 mod load;

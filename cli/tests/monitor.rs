@@ -275,3 +275,13 @@ fn no_color_leaves_the_marks_and_no_colours() {
         assert_eq!(screen.is_coloured(), coloured, "NO_COLOR={value:?}");
     }
 }
+
+#[test]
+fn a_pool_is_of_a_cluster_and_is_watched_alone() {
+    let cannot = refusal(monitor(&["--pool", "reports", "--emulator", CLOSED]), 2);
+    assert!(cannot.contains("--pool") && cannot.contains("--emulator"), "{cannot}");
+    let alone = refusal(monitor(&["--namespace", "team"]), 2);
+    assert!(alone.contains("--pool"), "{alone}");
+    let nowhere = refusal(monitor(&["--pool", "reports", "--once"]), 1);
+    assert!(nowhere.contains("set KUBECONFIG"), "{nowhere}");
+}

@@ -52,6 +52,7 @@ impl Show {
                 let view = View {
                     at,
                     headline,
+                    pool: None,
                     queues: history.queues(THRESHOLDS),
                     consumers: history.consumers(),
                     thresholds: THRESHOLDS,

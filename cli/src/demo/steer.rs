@@ -85,7 +85,7 @@ impl Steering {
         self.reports.follow(addresses.collect::<Result<_, _>>()?);
         let (at, elapsed) = (chrono::Local::now().fixed_offset(), self.since.elapsed());
         let (queues, consumers) = tokio::join!(self.queues.read(), self.reports.read());
-        Ok(Sample { at, elapsed, queues, consumers })
+        Ok(Sample { at, elapsed, pool: None, queues, consumers })
     }
 }
 

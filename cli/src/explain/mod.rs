@@ -1,6 +1,5 @@
 //! `exportctl explain`: why a pool has as many pods as it has.
 
-mod find;
 mod text;
 
 use std::{io::Write as _, process::ExitCode};
@@ -9,6 +8,8 @@ use chrono::Utc;
 use clap::Parser;
 use exportpool_operator::api::ExportPool;
 use serde_json::json;
+
+use crate::cluster;
 
 /// Say why an ExportPool has as many pods as it has, from its status
 #[derive(Debug, Parser)]
@@ -35,8 +36,8 @@ pub(crate) struct Args {
 /// # Errors
 /// No cluster, no such pool, or nothing known of it yet, and the remedy.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let cluster = find::cluster(args.context.as_deref(), args.namespace.as_deref()).await?;
-    let pool = find::pool(&cluster, &args.pool).await?;
+    let cluster = cluster::cluster(args.context.as_deref(), args.namespace.as_deref()).await?;
+    let pool = cluster::pool(&cluster, &args.pool).await?;
     let told = if args.json { document(&pool) } else { text::explain(&pool, Utc::now())? };
     // Nobody reading it is no fault.
     let _ = writeln!(std::io::stdout(), "{told}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, FixedOffset};
 
 use super::{
-    sample::{Depth, Unreadable},
+    sample::{Depth, PoolReading, Unreadable},
     trend,
     view::{Breaker, ConsumerRow, Level, Pool, Presence, QueueRow, Thresholds, View},
 };
@@ -19,6 +19,7 @@ pub(crate) fn view() -> View {
     View {
         at: at(),
         headline: "exportctl monitor · http://127.0.0.1:4566".into(),
+        pool: None,
         queues: vec![
             queue("export-jobs", [2_345, 40, 3], Some(-12.34), Level::Critical),
             queue("export-jobs-dlq", [0, 0, 0], Some(0.0), Level::Ok),
@@ -33,6 +34,16 @@ pub(crate) fn view() -> View {
         thresholds: Thresholds { warn: 100, critical: 1000 },
         footer: vec!["q quit  p pause".into(), "4 SQS requests every 1s = 10.4 million a month".into()],
         colour: true,
+    }
+}
+
+pub(crate) fn export_pool() -> PoolReading {
+    PoolReading {
+        pool: "team/reports".into(),
+        desired: 6,
+        present: 4,
+        ready: 3,
+        decision: Some(("ScaledOut".into(), "from 4 to 6: the backlog".into())),
     }
 }
 

@@ -24,10 +24,10 @@ use chrono::{DateTime, FixedOffset};
 use self::{
     derive::History,
     print::{Form, Printer},
-    sample::{Address, DEFAULT_CONSUMER, NotAConsumer, Sampler, Unreadable},
+    sample::{Address, ClusterPool, DEFAULT_CONSUMER, NotAConsumer, Sampler, Unreadable},
     view::{Thresholds, View},
 };
-use crate::{target::Target, usage::usage};
+use crate::{cluster, target::Target, usage::usage};
 
 /// Shorter intervals show nothing new: SQS approximates its counts.
 const SHORTEST: Duration = Duration::from_millis(200);
@@ -41,7 +41,8 @@ const REQUESTS: usize = 4;
     after_help = "Only GetQueueAttributes is sent to SQS: watching receives no message. AWS bills it as a \
     request; at --interval 1s four queues make 10.4 million requests in 30 days.\n\n\
     Keys: q quit, p pause, + - interval, ? help. NO_COLOR is honoured. Where standard output is no terminal, plain \
-    lines are written.\n\nWith --once the exit code is 1 when no queue can be read."
+    lines are written.\n\nOf a pool (--pool) the queues are as the operator read them last, at most half a minute ago, and the pods are \
+    asked through the API server: that needs the right to forward ports to pods.\n\nWith --once the exit code is 1 when no queue can be read."
 )]
 pub(crate) struct Args {
     /// Print one table, or with --json one document, and exit.
@@ -65,6 +66,15 @@ pub(crate) struct Args {
     /// An AWS stand-in that runs at this URL, instead of the environment.
     #[arg(long, value_name = "URL")]
     emulator: Option<String>,
+    /// An ExportPool on a cluster with its pods, instead: as the operator sees it, and without rights on AWS.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["consumers", "emulator"])]
+    pool: Option<String>,
+    /// The pool's namespace [default: the one of the kubeconfig's context]
+    #[arg(short, long, requires = "pool")]
+    namespace: Option<String>,
+    /// The kubeconfig's context
+    #[arg(long, requires = "pool")]
+    context: Option<String>,
 }
 
 /// Why there is nothing to watch.
@@ -83,7 +93,10 @@ enum Refused {
 pub(crate) struct Plan {
     interval: Duration,
     thresholds: Thresholds,
+    /// What is watched.
     place: String,
+    /// Requests to SQS that a sample costs.
+    requests: usize,
     colour: bool,
 }
 
@@ -93,10 +106,11 @@ impl Plan {
         View {
             at,
             headline: format!("exportctl monitor · {}", self.place),
+            pool: history.last().and_then(|sample| sample.pool.clone()),
             queues: history.queues(self.thresholds),
             consumers: history.consumers(),
             thresholds: self.thresholds,
-            footer: vec![words::cost(REQUESTS, self.interval)],
+            footer: vec![words::cost(self.requests, self.interval)],
             colour: self.colour,
         }
     }
@@ -107,11 +121,9 @@ impl Plan {
 /// # Errors
 /// [`Refused`], a missing variable, or a terminal that cannot be used.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let addresses = addresses(&args.consumers).map_err(usage)?;
     let thresholds = thresholds(args.warn, args.critical).map_err(usage)?;
-    let target = Target::find(args.emulator.as_deref()).map_err(usage)?;
-    let mut sampler = Sampler::new(&target, addresses).await?;
-    let plan = Plan { interval: args.interval, thresholds, place: place(&target), colour: screen::colour() };
+    let Watching { mut sampler, place, requests } = watching(&args).await?;
+    let plan = Plan { interval: args.interval, thresholds, place, requests, colour: screen::colour() };
     let form = if args.json { Form::Json } else { Form::Table };
     let printer = Printer::new(io::stdout(), form);
     if args.once {
@@ -122,6 +134,26 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         watch::watch(&mut sampler, plan).await?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is watched.
+struct Watching {
+    sampler: Sampler,
+    place: String,
+    requests: usize,
+}
+
+async fn watching(args: &Args) -> anyhow::Result<Watching> {
+    if let Some(name) = &args.pool {
+        let cluster = cluster::cluster(args.context.as_deref(), args.namespace.as_deref()).await?;
+        let pool = ClusterPool::new(&cluster, cluster::pool(&cluster, name).await?);
+        let place = format!("ExportPool {}", pool.name());
+        return Ok(Watching { sampler: Sampler::of_pool(pool), place, requests: 0 });
+    }
+    let addresses = addresses(&args.consumers).map_err(usage)?;
+    let target = Target::find(args.emulator.as_deref()).map_err(usage)?;
+    let sampler = Sampler::new(&target, addresses).await?;
+    Ok(Watching { sampler, place: place(&target), requests: REQUESTS })
 }
 
 async fn once(sampler: &mut Sampler, plan: &Plan, mut printer: Printer<io::Stdout>) -> anyhow::Result<()> {

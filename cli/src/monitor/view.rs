@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset};
 
-use super::sample::{Depth, Unreadable};
+use super::sample::{Depth, PoolReading, Unreadable};
 
 /// One picture: everything `draw` and `print` need.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +13,8 @@ pub(crate) struct View {
     pub(crate) at: DateTime<FixedOffset>,
     /// What is watched, in a few words; cut off when there is no room.
     pub(crate) headline: String,
+    /// The pool of a cluster that is watched, if one is and it could be read.
+    pub(crate) pool: Option<PoolReading>,
     /// Each queue followed by its dead-letter queue.
     pub(crate) queues: Vec<QueueRow>,
     /// The consumers.

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::view::{Pool, QueueRow, Trend};
+use super::{
+    sample::PoolReading,
+    view::{Pool, QueueRow, Trend},
+};
 
 /// A count with separators, at most seven characters wide: `12,345`, `1.2M`.
 pub(crate) fn count(count: u64) -> String {
@@ -42,8 +45,21 @@ pub(crate) fn millis(time: Duration) -> String {
     if millis < 9.95 { format!("{millis:.1} ms") } else { format!("{millis:.0} ms") }
 }
 
+/// A pool of a cluster, and what was decided for it.
+pub(crate) fn pool(pool: &PoolReading) -> String {
+    let PoolReading { desired, present, ready, .. } = pool;
+    let pods = format!("asks for {desired} pods; {present} there, {ready} ready");
+    match &pool.decision {
+        Some((reason, message)) => format!("{pods} · {reason}: {message}"),
+        None => pods,
+    }
+}
+
 /// What sampling costs: requests to SQS in 30 days, which AWS bills.
 pub(crate) fn cost(requests: usize, interval: Duration) -> String {
+    if requests == 0 {
+        return "no SQS requests: the operator makes them".to_owned();
+    }
     const MONTH: f64 = 30.0 * 24.0 * 3600.0;
     let month = requests as f64 * MONTH / interval.as_secs_f64();
     let month =

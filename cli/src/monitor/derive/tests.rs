@@ -10,7 +10,7 @@ use crate::monitor::{
 const THRESHOLDS: Thresholds = Thresholds { warn: 100, critical: 1000 };
 
 fn sample(second: u64, queues: Vec<QueueReading>, consumers: Vec<ConsumerReading>) -> Sample {
-    Sample { at: fixture::at(), elapsed: Duration::from_secs(second), queues, consumers }
+    Sample { at: fixture::at(), elapsed: Duration::from_secs(second), pool: None, queues, consumers }
 }
 
 fn reading(queue: &str, depth: Result<Depth, Unreadable>) -> QueueReading {

@@ -34,7 +34,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, area: Rect, view: &View) {
     below.extend(footer(&view.footer, width, paint));
     let rows = [Constraint::Length(2), Constraint::Min(0), Constraint::Length(height(&below))];
     let [head, body, foot] = Layout::vertical(rows).areas(area);
-    frame.render_widget(header(view, width, paint), head);
+    frame.render_widget(Paragraph::new(header(view, width, paint)), head);
     draw_body(frame, body, view);
     frame.render_widget(Paragraph::new(below), foot);
 }
@@ -83,11 +83,15 @@ fn titled(frame: &mut Frame<'_>, area: Rect, title: &'static str, paint: Paint) 
     inner
 }
 
-fn header(view: &View, width: usize, paint: Paint) -> Line<'static> {
+fn header(view: &View, width: usize, paint: Paint) -> Vec<Line<'static>> {
     let clock = view.at.format("%H:%M:%S").to_string();
     let room = width.saturating_sub(clock.len() + 1);
     let headline: String = view.headline.chars().take(room).collect();
-    Line::from(vec![Span::styled(format!("{headline:room$} "), paint.heading()), Span::raw(clock)])
+    let first =
+        Line::from(vec![Span::styled(format!("{headline:room$} "), paint.heading()), Span::raw(clock)]);
+    let pool =
+        view.pool.as_ref().map(|pool| Line::raw(words::pool(pool).chars().take(width).collect::<String>()));
+    std::iter::once(first).chain(pool).collect()
 }
 
 fn legend(thresholds: Thresholds, width: usize, paint: Paint) -> Vec<Line<'static>> {

@@ -166,3 +166,10 @@ fn the_help_covers_the_middle_and_names_every_key() {
     }
     assert!(shown.lines().last().unwrap().is_empty(), "{shown}");
 }
+
+#[test]
+fn a_pool_of_a_cluster_has_the_second_line_as_far_as_there_is_room() {
+    let view = View { pool: Some(fixture::export_pool()), ..fixture::view() };
+    let shown = text(&screen(60, 30, &view));
+    assert_eq!(shown.lines().nth(1), Some("asks for 6 pods; 4 there, 3 ready · ScaledOut: from 4 to 6:"));
+}

@@ -7,7 +7,7 @@ use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
 use serde::Serialize;
 
 use crate::monitor::{
-    sample::{Depth, Unreadable},
+    sample::{Depth, PoolReading, Unreadable},
     view::{Breaker, ConsumerRow, Pool, Presence, QueueRow, View},
 };
 
@@ -17,8 +17,22 @@ use crate::monitor::{
 pub(crate) struct Document<'a> {
     /// When it was taken: RFC 3339, UTC, milliseconds.
     at: String,
+    pool: Option<ExportPool<'a>>,
     queues: Vec<Queue<'a>>,
     consumers: Vec<Consumer<'a>>,
+}
+
+/// What `--pool` names.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ExportPool<'a> {
+    /// Its namespace and its name.
+    pool: &'a str,
+    desired_replicas: u64,
+    replicas: u64,
+    ready_replicas: u64,
+    reason: Option<&'a str>,
+    message: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -92,8 +106,20 @@ struct Unknown {
 pub(crate) fn document(at: DateTime<FixedOffset>, view: &View) -> Document<'_> {
     Document {
         at: at.with_timezone(&Utc).to_rfc3339_opts(SecondsFormat::Millis, true),
+        pool: view.pool.as_ref().map(export_pool),
         queues: view.queues.iter().map(queue).collect(),
         consumers: view.consumers.iter().map(consumer).collect(),
+    }
+}
+
+fn export_pool(pool: &PoolReading) -> ExportPool<'_> {
+    ExportPool {
+        pool: &pool.pool,
+        desired_replicas: pool.desired,
+        replicas: pool.present,
+        ready_replicas: pool.ready,
+        reason: pool.decision.as_ref().map(|(reason, _)| reason.as_str()),
+        message: pool.decision.as_ref().map(|(_, message)| message.as_str()),
     }
 }
 

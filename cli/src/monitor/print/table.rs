@@ -20,7 +20,11 @@ pub(crate) fn heading(view: &View) -> String {
 /// A line for each queue, each reason, each consumer.
 pub(crate) fn rows(view: &View) -> String {
     let time = view.at.format("%H:%M:%S").to_string();
-    let mut text: String = view.queues.iter().map(|row| queue(&time, row)).collect();
+    let mut text = String::new();
+    if let Some(pool) = &view.pool {
+        _ = writeln!(text, "{time}  pool {} {}", pool.pool, words::pool(pool));
+    }
+    text.extend(view.queues.iter().map(|row| queue(&time, row)));
     for (names, why) in reasons(&view.queues) {
         _ = writeln!(text, "{time}  ? {}: {why}; {}", names.join(", "), why.remedy());
     }

@@ -4,14 +4,24 @@ use super::*;
 use crate::monitor::fixture;
 
 fn sample() -> Sample {
-    Sample { at: fixture::at(), elapsed: std::time::Duration::ZERO, queues: vec![], consumers: vec![] }
+    Sample {
+        at: fixture::at(),
+        elapsed: std::time::Duration::ZERO,
+        pool: None,
+        queues: vec![],
+        consumers: vec![],
+    }
 }
 
 fn printed(form: Form, times: usize) -> String {
+    printed_of(form, times, &fixture::view())
+}
+
+fn printed_of(form: Form, times: usize, view: &View) -> String {
     let mut out = Vec::new();
     let mut printer = Printer::new(&mut out, form);
     for _ in 0..times {
-        printer.sample(&sample(), &fixture::view()).unwrap();
+        printer.sample(&sample(), view).unwrap();
     }
     String::from_utf8(out).unwrap()
 }
@@ -91,4 +101,19 @@ fn consumers_in_json() {
     assert_eq!(none["state"], "none");
     let nulls = none.iter().filter(|(_, value)| value.is_null()).count();
     assert_eq!(nulls, working.as_object().unwrap().len() - 3);
+}
+
+#[test]
+fn a_pool_of_a_cluster_is_told_with_its_decision_and_is_null_where_none_is_watched() {
+    let view = View { pool: Some(fixture::export_pool()), ..fixture::view() };
+    let line = "14:03:07  pool team/reports asks for 6 pods; 4 there, 3 ready · ScaledOut: from 4 to 6: the backlog\n";
+    assert!(printed_of(Form::Table, 1, &view).contains(line));
+    let document: Value = serde_json::from_str(&printed_of(Form::Json, 1, &view)).unwrap();
+    let pool = json!({
+        "pool": "team/reports", "desiredReplicas": 6, "replicas": 4, "readyReplicas": 3,
+        "reason": "ScaledOut", "message": "from 4 to 6: the backlog",
+    });
+    assert_eq!(document["pool"], pool);
+    let document: Value = serde_json::from_str(&printed(Form::Json, 1)).unwrap();
+    assert_eq!(document["pool"], Value::Null);
 }

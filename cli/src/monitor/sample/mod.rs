@@ -1,7 +1,10 @@
 //! Reads the queues and the consumers' reports, once for each sample: the only room of the monitor that does I/O
-//! with the world outside the terminal. Of SQS it uses GetQueueAttributes and nothing else.
+//! with the world outside the terminal. Of SQS it uses GetQueueAttributes and nothing else. Of a pool on a cluster it
+//! reads what the operator says, and each pod through the API server.
 
 pub(crate) mod dead_letter;
+mod forward;
+mod pool;
 mod queues;
 mod reports;
 mod unreadable;
@@ -11,6 +14,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, FixedOffset, Local};
 use exportpool_contract::report::PodReport;
 
+pub(crate) use pool::ClusterPool;
 pub(crate) use queues::Queues;
 pub(crate) use reports::{Address, DEFAULT_CONSUMER, NotAConsumer, Reports};
 pub(crate) use unreadable::Unreadable;
@@ -24,10 +28,27 @@ pub(crate) struct Sample {
     pub(crate) at: DateTime<FixedOffset>,
     /// When, since the sampler was made: monotonic, rates are computed with it.
     pub(crate) elapsed: Duration,
-    /// Each queue followed by its dead-letter queue.
+    /// The pool that is watched, if one is and it could be read.
+    pub(crate) pool: Option<PoolReading>,
+    /// Each queue followed by its dead-letter queue; of a pool its two queues.
     pub(crate) queues: Vec<QueueReading>,
-    /// The consumers, in the order they were named.
+    /// The consumers, in the order they were named; of a pool its pods, by name.
     pub(crate) consumers: Vec<ConsumerReading>,
+}
+
+/// What an ExportPool says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PoolReading {
+    /// Its namespace and its name.
+    pub(crate) pool: String,
+    /// Pods that it asks for.
+    pub(crate) desired: u64,
+    /// Pods that there are.
+    pub(crate) present: u64,
+    /// Of these, ready ones.
+    pub(crate) ready: u64,
+    /// The last decision in a word, and in a sentence; none was made yet.
+    pub(crate) decision: Option<(String, String)>,
 }
 
 /// What was read of one queue.
@@ -76,9 +97,13 @@ pub(crate) struct ConsumerReading {
 
 /// Reads samples.
 pub(crate) struct Sampler {
-    queues: Queues,
-    reports: Reports,
+    source: Source,
     since: Instant,
+}
+
+enum Source {
+    Named { queues: Box<Queues>, reports: Reports },
+    Cluster(Box<ClusterPool>),
 }
 
 impl Sampler {
@@ -87,14 +112,25 @@ impl Sampler {
     /// # Errors
     /// No HTTP client can be made.
     pub(crate) async fn new(target: &Target, addresses: Vec<Address>) -> anyhow::Result<Self> {
-        let (queues, reports) = (Queues::new(target).await, Reports::new(addresses)?);
-        Ok(Self { queues, reports, since: Instant::now() })
+        let (queues, reports) = (Box::new(Queues::new(target).await), Reports::new(addresses)?);
+        Ok(Self { source: Source::Named { queues, reports }, since: Instant::now() })
     }
 
-    /// Reads everything once, at the same time. Takes 3 s at most for queues, 1 s for reports.
+    /// Reads a pool of a cluster and its pods.
+    pub(crate) fn of_pool(pool: ClusterPool) -> Self {
+        Self { source: Source::Cluster(Box::new(pool)), since: Instant::now() }
+    }
+
+    /// Reads everything once, at the same time. Takes 3 s at most for queues, 1 s for reports; of a pool 8 s.
     pub(crate) async fn read(&mut self) -> Sample {
         let (at, elapsed) = (Local::now().fixed_offset(), self.since.elapsed());
-        let (queues, consumers) = tokio::join!(self.queues.read(), self.reports.read());
-        Sample { at, elapsed, queues, consumers }
+        let (pool, queues, consumers) = match &mut self.source {
+            Source::Named { queues, reports } => {
+                let (queues, consumers) = tokio::join!(queues.read(), reports.read());
+                (None, queues, consumers)
+            }
+            Source::Cluster(pool) => pool.read().await,
+        };
+        Sample { at, elapsed, pool, queues, consumers }
     }
 }

@@ -170,7 +170,7 @@ fn unfound(work: &str, why: Unreadable) -> QueueReading {
 }
 
 /// The last part of a queue's URL is its name.
-fn name(url: &str) -> String {
+pub(super) fn name(url: &str) -> String {
     let url = url.trim_end_matches('/');
     url.rsplit_once('/').map_or(url, |(_, name)| name).to_owned()
 }

@@ -12,7 +12,7 @@ pub(crate) const DEFAULT_CONSUMER: &str = "http://127.0.0.1:3000";
 
 const TIMEOUT: Duration = Duration::from_secs(1);
 /// Four times what a report may have, so that a later version still fits.
-const MAX_BYTES: usize = 64 * 1024;
+pub(super) const MAX_BYTES: usize = 64 * 1024;
 
 /// Where a consumer is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,7 +125,8 @@ async fn fetch(client: &reqwest::Client, url: &Url) -> Result<Vec<u8>, Fault> {
     Ok(body)
 }
 
-fn parse(body: &[u8]) -> Result<PodReport, String> {
+/// The report in an answer, or what it is instead.
+pub(super) fn parse(body: &[u8]) -> Result<PodReport, String> {
     let report: PodReport = serde_json::from_slice(body).map_err(|_| "not its JSON".to_owned())?;
     if report.schema == SCHEMA { Ok(report) } else { Err(format!("schema {}, not {SCHEMA}", report.schema)) }
 }

@@ -75,6 +75,33 @@ pub(crate) enum Unreadable {
         /// What it answers instead.
         why: String,
     },
+    /// The API server does not answer.
+    #[error("the API server does not answer")]
+    NoApiServer,
+    /// The pool is not there any more.
+    #[error("there is no ExportPool {pool}")]
+    NoPool {
+        /// Its namespace and its name.
+        pool: String,
+    },
+    /// The operator did not read the queue.
+    #[error("the operator did not read it ({why})")]
+    NotReadByOperator {
+        /// The condition's message.
+        why: String,
+    },
+    /// The pod does not answer yet.
+    #[error("the pod does not run ({why})")]
+    NotRunning {
+        /// The kubelet's word, or the pod's phase.
+        why: String,
+    },
+    /// No connection to the pod through the API server.
+    #[error("the API server forwards no port of the pod ({why})")]
+    NotForwarded {
+        /// What it says.
+        why: String,
+    },
 }
 
 impl Unreadable {
@@ -92,6 +119,11 @@ impl Unreadable {
             Self::NotFoundYet { .. } => "notFoundYet",
             Self::NoConsumer { .. } => "noConsumer",
             Self::NotAReport { .. } => "notAReport",
+            Self::NoApiServer => "noApiServer",
+            Self::NoPool { .. } => "noPool",
+            Self::NotReadByOperator { .. } => "notReadByOperator",
+            Self::NotRunning { .. } => "notRunning",
+            Self::NotForwarded { .. } => "notForwarded",
         }
     }
 
@@ -119,7 +151,16 @@ impl Unreadable {
             Self::NoDeadLetterQueue { .. } => "set a RedrivePolicy on the queue, or SQS_…_DLQ_URL",
             Self::NotFoundYet { .. } => "make that queue readable, or set SQS_…_DLQ_URL",
             Self::NoConsumer { .. } => "start the consumer, or pass --consumer URL for one that runs",
-            Self::NotAReport { .. } => "pass --consumer URL of an exportpool consumer of this version",
+            Self::NotAReport { .. } => "name an exportpool consumer of this version",
+            Self::NoApiServer => {
+                "see whether the cluster is up, and whether KUBECONFIG and --context name it"
+            }
+            Self::NoPool { .. } => "look with kubectl get exportpools -A",
+            Self::NotReadByOperator { .. } => return format!("{} explain tells more", program()).into(),
+            Self::NotRunning { .. } => "kubectl describe pod tells why",
+            Self::NotForwarded { .. } => {
+                "creating pods/portforward has to be allowed in the namespace, as the role edit does"
+            }
         };
         remedy.into()
     }

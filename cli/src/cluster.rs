@@ -1,4 +1,4 @@
-//! A pool on a cluster.
+//! A cluster, and a pool on it.
 
 use anyhow::{Context as _, anyhow, bail};
 use exportpool_operator::api::ExportPool;
@@ -11,13 +11,18 @@ use kube::{
 use crate::program::program;
 
 /// A namespace of a cluster.
-pub(super) struct Cluster {
-    client: Client,
-    namespace: String,
+pub(crate) struct Cluster {
+    /// Asks its API server.
+    pub(crate) client: Client,
+    /// The namespace that is meant.
+    pub(crate) namespace: String,
 }
 
 /// The cluster of the kubeconfig, or of the pod that this runs in.
-pub(super) async fn cluster(context: Option<&str>, namespace: Option<&str>) -> anyhow::Result<Cluster> {
+///
+/// # Errors
+/// There is none, or not that context.
+pub(crate) async fn cluster(context: Option<&str>, namespace: Option<&str>) -> anyhow::Result<Cluster> {
     // The only one there is: another one cannot have been installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let remedy = "there is no cluster to ask: set KUBECONFIG, or make one with `make cluster` or kind";
@@ -37,7 +42,10 @@ pub(super) async fn cluster(context: Option<&str>, namespace: Option<&str>) -> a
 }
 
 /// The pool of that name.
-pub(super) async fn pool(cluster: &Cluster, name: &str) -> anyhow::Result<ExportPool> {
+///
+/// # Errors
+/// It is not there, or may not be read; what is there instead.
+pub(crate) async fn pool(cluster: &Cluster, name: &str) -> anyhow::Result<ExportPool> {
     let Cluster { client, namespace } = cluster;
     let pools: Api<ExportPool> = Api::namespaced(client.clone(), namespace);
     match pools.get_opt(name).await {
