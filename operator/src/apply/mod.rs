@@ -47,7 +47,7 @@ pub struct Written {
     /// The replicas that are asked for now: in a rollout nothing is taken away.
     pub replicas: u32,
     /// The pods are to be replaced, and those of other pools are first: [`rollout`].
-    pub awaits_turn: bool,
+    pub waits_its_turn: bool,
 }
 
 /// Makes a pool's children what they have to be.
@@ -71,14 +71,14 @@ pub async fn apply(
     }
     let replicas = allowed(target);
     Way { pool, context }.prepare(applying, target, replicas).await;
-    let awaits_turn = !context.shared.rollouts.may_write(&uid, target.workload, &rendered);
+    let waits_its_turn = !context.shared.rollouts.may_write(&uid, target.workload, &rendered);
     let deployment = rendered.deployment_with(replicas);
-    if awaits_turn {
+    if waits_its_turn {
         children::put_replicas(&context.client, owner, &deployment, target.workload, replicas).await?;
     } else {
         put_deployment(context, owner, applying, &deployment, target.workload).await?;
     }
-    Ok(Written { replicas, awaits_turn })
+    Ok(Written { replicas, waits_its_turn })
 }
 
 /// While a rollout is on, pods of both templates are there, and which of them go is not ours to say: nothing is taken

@@ -58,7 +58,7 @@ async fn round(pool: &ExportPool, context: &Context, state: &mut State) -> Actio
         Hindrance {
             obstacle: obstacle.as_ref(),
             contested_by: contested_by.as_deref(),
-            awaits_turn: state.awaits_turn,
+            waits_its_turn: state.waits_its_turn,
         },
     )
     .await;
@@ -75,9 +75,9 @@ async fn carry_out(
     let decided = state.verdict.as_ref().and_then(|verdict| verdict.as_ref().ok());
     let from = workload.replicas();
     let target = Target { workload, replicas: decided.map_or(from, |verdict| verdict.replicas) };
-    let Written { replicas: to, awaits_turn } =
+    let Written { replicas: to, waits_its_turn } =
         apply::apply(pool, context, &mut state.applying, target).await?;
-    state.awaits_turn = awaits_turn;
+    state.waits_its_turn = waits_its_turn;
     if let Some(verdict) = decided {
         let event = state.told.scaled(from, to, verdict.why.word(), Timestamp::now());
         context.publish(pool, event).await;

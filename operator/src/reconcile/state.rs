@@ -34,7 +34,7 @@ pub(crate) struct State {
     /// How often the pool was looked at. Of each pool by itself: in step with others, some pods would never be asked.
     pub looks: usize,
     /// Its pods are to be replaced, and those of others are first.
-    pub awaits_turn: bool,
+    pub waits_its_turn: bool,
     /// Who else wrote the replicas, and when that was seen last.
     contested: Option<(String, Instant)>,
     /// When the queues are read next, and the generation of the spec they were read for last.
@@ -56,7 +56,7 @@ impl State {
             written: Written::default(),
             told: Told::default(),
             looks: 0,
-            awaits_turn: false,
+            waits_its_turn: false,
             contested: None,
             due_at: None,
             generation: None,

@@ -99,7 +99,7 @@ fn reconciling(round: &Round<'_>) -> Option<Fact> {
     if let Some(obstacle) = round.hindrance.obstacle.filter(|obstacle| obstacle.passes()) {
         return Some(Fact::new("Reconciling", True, obstacle.reason(), format!("{obstacle}: tried again")));
     }
-    if round.hindrance.awaits_turn {
+    if round.hindrance.waits_its_turn {
         let message = "this operator renders other pods than the one before it: they are replaced when those of other \
                        pools are (--max-concurrent-rollouts)";
         return Some(Fact::new("Reconciling", True, "AwaitsRollout", message));

@@ -50,7 +50,7 @@ pub struct Hindrance<'a> {
     /// Who else writes the replicas.
     pub contested_by: Option<&'a str>,
     /// The operator would render other pods, and others' are replaced first.
-    pub awaits_turn: bool,
+    pub waits_its_turn: bool,
 }
 
 /// How the last read of a queue ended.
