@@ -79,11 +79,11 @@ fn grammar() -> clap::Command {
         }
         None => command,
     };
-    named(Cli::command()).mut_subcommands(named)
+    named(Cli::command()).mut_subcommands(named).bin_name(program::title())
 }
 
 #[expect(clippy::print_stderr, reason = "the one place where a command's failure is told")]
 fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("exportctl: {error:#}");
+    eprintln!("{}: {error:#}", program::title());
     if error.is::<Usage>() { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }
 }

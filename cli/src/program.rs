@@ -8,6 +8,7 @@ use crate::aws::run::quoted;
 const NAME: &str = "exportctl";
 /// The name by which `kubectl exportpool` finds it.
 const PLUGIN: &str = "kubectl-exportpool";
+const AS_PLUGIN: &str = "kubectl exportpool";
 
 static CALLED: OnceLock<String> = OnceLock::new();
 
@@ -21,6 +22,11 @@ pub(crate) fn program() -> &'static str {
     CALLED.get().map_or(NAME, |words| words)
 }
 
+/// What usages and failures begin with: `exportctl`, or `kubectl exportpool`.
+pub(crate) fn title() -> &'static str {
+    if program() == AS_PLUGIN { AS_PLUGIN } else { NAME }
+}
+
 /// A text about `exportctl`, with the words that call it here.
 pub(crate) fn named(text: &str) -> String {
     text.replace(&format!("{NAME} "), &format!("{} ", program()))
@@ -30,7 +36,7 @@ fn words(first: Option<OsString>) -> String {
     let path = PathBuf::from(first.unwrap_or_default());
     match path.file_name() {
         None => NAME.to_owned(),
-        Some(name) if name == PLUGIN => "kubectl exportpool".to_owned(),
+        Some(name) if name == PLUGIN => AS_PLUGIN.to_owned(),
         Some(_) => quoted(&path.to_string_lossy()),
     }
 }

@@ -178,16 +178,17 @@ fn another_key_than_the_expected_is_refused() {
 
 #[test]
 fn the_help_teaches() {
-    for (first, again) in [
-        ("exportctl", "exportctl"),
-        ("./bin/exportctl", "./bin/exportctl"),
-        ("/usr/bin/kubectl-exportpool", "kubectl exportpool"),
+    for (first, again, title) in [
+        ("exportctl", "exportctl", "exportctl"),
+        ("./bin/exportctl", "./bin/exportctl", "exportctl"),
+        ("/usr/bin/kubectl-exportpool", "kubectl exportpool", "kubectl exportpool"),
     ] {
         let Output { status, stdout, .. } = exportctl(&["--help"]).arg0(first).output().unwrap();
         assert_eq!(status.code(), Some(0));
         let (help, eval) =
             (String::from_utf8(stdout).unwrap(), format!("eval \"$({again} aws --print-env)\""));
-        for words in [&*eval, "export-jobs", "gone when it stops", "[default: 4566]"] {
+        let usage = format!("Usage: {title} aws [OPTIONS]");
+        for words in [&*eval, &*usage, "export-jobs", "gone when it stops", "[default: 4566]"] {
             assert!(help.contains(words), "{words}: {help}");
         }
     }
