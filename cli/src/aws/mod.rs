@@ -6,6 +6,7 @@
 mod admit;
 mod dynamodb;
 mod error;
+mod ill;
 mod provision;
 mod route;
 pub(crate) mod run;

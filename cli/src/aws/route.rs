@@ -12,7 +12,7 @@ use rustack_s3_http::{S3HttpConfig, S3HttpService};
 use rustack_sqs_http::service::{SqsHttpConfig, SqsHttpService};
 use tokio_util::sync::CancellationToken;
 
-use super::{admit, dynamodb::Tables, s3::Objects, serve::Options, sqs::Queues};
+use super::{admit, dynamodb::Tables, ill::Illness, s3::Objects, serve::Options, sqs::Queues};
 
 const SOURCE: &str = "/_source";
 
@@ -63,6 +63,7 @@ pub(super) struct Edge {
     dynamodb: DynamoDBHttpService<Tables>,
     source: Option<TowerToHyperService<axum::Router>>,
     access_key: Option<String>,
+    illness: Option<Illness>,
 }
 
 impl Edge {
@@ -76,6 +77,7 @@ impl Edge {
             dynamodb: DynamoDBHttpService::new(Tables::default().into(), DynamoDBHttpConfig::default()),
             source: source.map(TowerToHyperService::new),
             access_key: options.access_key,
+            illness: options.illness,
         }
     }
 
@@ -85,6 +87,10 @@ impl Edge {
         if let Some(refusal) = admit::refuse(service, &request, self.access_key.as_deref()) {
             drain(request).await;
             return refusal;
+        }
+        if let Some(illness) = self.illness.filter(|_| service == Service::Sqs) {
+            drain(request).await;
+            return illness.answer();
         }
         match service {
             Service::Health => json(StatusCode::OK, &health()),

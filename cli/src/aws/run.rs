@@ -9,7 +9,7 @@ use std::{
 use exportpool_contract::environment as name;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Error, Options, StandIn, make_resources};
+use super::{Error, Options, StandIn, ill::Illness, make_resources};
 use crate::{source, target::Target, usage::usage};
 
 /// What the consumer refuses by default, and a file server on this machine needs.
@@ -26,6 +26,7 @@ More:
   exportctl aws --emulator URL      only make the resources, in LocalStack or
                                     any other emulator
   exportctl aws --access-key ID     see what wrong credentials do
+  exportctl aws --sqs throttled     see what queues that are not well do
 
 What it makes:
   queues   export-jobs and download-tasks; after 100 receives a message goes
@@ -58,6 +59,9 @@ pub(crate) struct Args {
     /// Refuse requests signed with another access key id, in AWS's own words. By default any key is taken.
     #[arg(long, value_name = "ID")]
     access_key: Option<String>,
+    /// Make nothing, and answer each request to SQS like this.
+    #[arg(long, value_enum, value_name = "HOW", conflicts_with_all = ["emulator", "print_env"])]
+    sqs: Option<Illness>,
 }
 
 /// Prints the environment; makes the resources; serves until a signal comes.
@@ -100,12 +104,14 @@ impl Args {
 async fn serve(args: Args) -> anyhow::Result<()> {
     // From here on, so that a signal during the start also ends in an orderly stop.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let (bind, port, access_key) = (args.bind, args.port, args.access_key.clone());
+    let (bind, port, access_key, illness) = (args.bind, args.port, args.access_key.clone(), args.sqs);
     let files = source::Options::default();
     let source = Some(source::router(files.clone()));
-    let stand_in = StandIn::start(Options { bind, port, access_key, source }).await?;
+    let stand_in = StandIn::start(Options { bind, port, access_key, illness, source }).await?;
     let target = args.target(&stand_in.endpoint())?;
-    make_resources(&target).await?;
+    if illness.is_none() {
+        make_resources(&target).await?;
+    }
     print(&environment(&target))?;
     tell(&stand_in)?;
     tokio::select! {

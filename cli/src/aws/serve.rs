@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{error::Error, route::Edge};
+use super::{error::Error, ill::Illness, route::Edge};
 
 /// Open long polls are answered at once when a stand-in stops, so that only transfers take part of this.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -32,13 +32,15 @@ pub(crate) struct Options {
     pub port: u16,
     /// When set, requests signed with another access key id are refused as AWS refuses them.
     pub access_key: Option<String>,
+    /// When set, each request to SQS is answered so.
+    pub illness: Option<Illness>,
     /// Answers what is under `/_source/`. It sees paths without that prefix.
     pub source: Option<axum::Router>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { bind: Ipv4Addr::LOCALHOST.into(), port: 0, access_key: None, source: None }
+        Self { bind: Ipv4Addr::LOCALHOST.into(), port: 0, access_key: None, illness: None, source: None }
     }
 }
 

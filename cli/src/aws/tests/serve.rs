@@ -9,9 +9,14 @@ use tokio::{
     time,
 };
 
-use crate::aws::{
-    Error, Options, StandIn, make_resources,
-    testing::{Fixture, clients, plain_http, until},
+use crate::{
+    aws::{
+        Error, Options, StandIn,
+        ill::Illness,
+        make_resources,
+        testing::{Fixture, clients, plain_http, until},
+    },
+    target::Target,
 };
 
 async fn get(url: &str) -> (u16, String) {
@@ -126,4 +131,22 @@ async fn another_access_key_is_refused_in_each_services_words() {
     assert!(words.contains("security token") && words.contains("keys"), "{words}");
     assert_eq!(get(&format!("{}/_health", aws.stand_in.endpoint())).await.0, 200);
     assert_eq!(get(&format!("{}/exports/k", aws.stand_in.endpoint())).await.0, 403);
+}
+
+#[tokio::test]
+async fn queues_that_are_not_well_answer_as_those_of_aws_and_the_rest_is_well() {
+    let told = async |illness| {
+        let options = Options { illness: Some(illness), ..Options::default() };
+        let stand_in = StandIn::start(options).await.unwrap();
+        let target = Target::emulator(&stand_in.endpoint()).unwrap();
+        let (sqs, s3, _) = clients(&target).await;
+        s3.list_buckets().send().await.unwrap();
+        let asked = sqs.get_queue_attributes().queue_url(&target.export_jobs).send().await.unwrap_err();
+        let status = asked.raw_response().unwrap().status().as_u16();
+        (status, asked.as_service_error().and_then(|error| error.meta().code()).map(str::to_owned))
+    };
+    let code = |code: &str| Some(code.to_owned());
+    assert_eq!(told(Illness::Throttled).await, (400, code("ThrottlingException")));
+    assert_eq!(told(Illness::Missing).await, (400, code("QueueDoesNotExist")));
+    assert_eq!(told(Illness::Garbage).await, (200, None));
 }
