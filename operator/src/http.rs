@@ -25,6 +25,13 @@ impl Readiness {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = why_not;
     }
 
+    /// As long as it is not ready: why not, in other words.
+    pub(crate) fn explain(&self, why_not: String) {
+        if let Some(why) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            *why = why_not;
+        }
+    }
+
     fn get(&self) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -147,16 +147,16 @@ async fn warm_up(
     definition_is_there(client, readiness).await;
     let settings = Settings { class: arguments.class.clone() };
     let rollouts = Arc::new(Rollouts::new(arguments.max_concurrent_rollouts));
+    readiness.set(Some("listing what there is".to_owned()));
     let contexts: Vec<_> = arguments
         .namespaces()
         .map(|namespace| {
-            let watched = Watched::begin(client, namespace, tasks);
+            let watched = Watched::begin(client, namespace, readiness, tasks);
             let shared = Shared { readers: Arc::clone(&readers), rollouts: Arc::clone(&rollouts) };
             let identity = arguments.identity.clone();
             Arc::new(Context::new(client.clone(), watched, shared, settings.clone(), identity))
         })
         .collect();
-    readiness.set(Some("listing what there is".to_owned()));
     for context in &contexts {
         context.watched.ready().await;
     }

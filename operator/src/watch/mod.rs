@@ -28,6 +28,7 @@ pub use pod_monitors::PodMonitor;
 
 use crate::{
     api::ExportPool,
+    http::Readiness,
     names::{IS_WORKER, MANAGED_BY, pool_of},
 };
 
@@ -57,13 +58,20 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Begins to watch. `namespace`: one, or all. The watches are on `tasks`, and end with it.
-    pub fn begin(client: &Client, namespace: Option<&str>, tasks: &mut JoinSet<()>) -> Self {
+    /// Begins to watch. `namespace`: one, or all. The watches are on `tasks`, and end with it. What keeps them from beginning
+    /// is told by `readiness`.
+    pub(crate) fn begin(
+        client: &Client,
+        namespace: Option<&str>,
+        readiness: &Readiness,
+        tasks: &mut JoinSet<()>,
+    ) -> Self {
         let (touched, _) = broadcast::channel(TOUCHED);
         let scope = Scope {
             client: client.clone(),
             namespace: namespace.map(str::to_owned),
             touched: touched.clone(),
+            readiness: readiness.clone(),
         };
         let pools =
             scope.watch(tasks, "", |pool: &ExportPool| Some(ObjectRef::from_obj(pool)), ignore, asked_for);
@@ -107,6 +115,7 @@ struct Scope {
     client: Client,
     namespace: Option<String>,
     touched: broadcast::Sender<ObjectRef<ExportPool>>,
+    readiness: Readiness,
 }
 
 impl Scope {
@@ -172,7 +181,7 @@ impl Scope {
             .reflect(writer)
             .touched_objects()
             .predicate_filter(what_counts, PredicateConfig::default());
-        let touched = self.touched.clone();
+        let (touched, readiness) = (self.touched.clone(), self.readiness.clone());
         let watching = events.for_each(move |event| {
             match event {
                 Ok(object) => {
@@ -181,7 +190,11 @@ impl Scope {
                         let _ = touched.send(pool);
                     }
                 }
-                Err(error) => tracing::warn!(kind, %error, "watching fails, and is tried again"),
+                Err(error) => {
+                    tracing::warn!(kind, %error, "watching fails, and is tried again");
+                    let remedy = "does the operator's ServiceAccount have the rights of the chart?";
+                    readiness.explain(format!("{kind} cannot be watched: {error}; {remedy}"));
+                }
             }
             std::future::ready(())
         });
