@@ -42,17 +42,15 @@ pub struct Target<'a> {
 }
 
 /// What became of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
     /// The replicas that are asked for now: in a rollout nothing is taken away.
     pub replicas: u32,
     /// The pods are to be replaced, and those of other pools are first: [`rollout`].
     pub waits_its_turn: bool,
-    /// A child beside the Deployment could not be written: but for its replicas the Deployment stays as it is.
-    pub left: Option<ApplyFault>,
 }
 
-/// Makes a pool's children what they have to be. The replicas follow the work also where something else cannot be written.
+/// Makes a pool's children what they have to be.
 ///
 /// # Errors
 /// [`Obstacle`]: what is in the way. What was not written stays as it is.
@@ -67,36 +65,20 @@ pub async fn apply(
         .map_err(|invalid| Obstacle::Spec { reason: invalid.reason(), message: invalid.to_string() })?;
     let (namespace, uid) = (pool.namespace().unwrap_or_default(), pool.uid().unwrap_or_default());
     let owner = Owner { namespace: &namespace, uid: &uid };
-    let left = match put_children(context, owner, applying, &rendered.children).await {
-        // Pods would not have what they need.
-        Err(fault) if target.workload.deployment.is_none() => return Err(fault.into()),
-        written => written.err(),
-    };
+    for child in &rendered.children {
+        let watched = watched(context, owner, child);
+        applying.applied.put(&context.client, owner, child, watched.as_ref(), Over::Anything).await?;
+    }
     let replicas = allowed(target);
     Way { pool, context }.prepare(applying, target, replicas).await;
-    let waits_its_turn =
-        left.is_none() && !context.shared.rollouts.may_write(&uid, target.workload, &rendered);
+    let waits_its_turn = !context.shared.rollouts.may_write(&uid, target.workload, &rendered);
     let deployment = rendered.deployment_with(replicas);
-    if waits_its_turn || left.is_some() {
+    if waits_its_turn {
         children::put_replicas(&context.client, owner, &deployment, target.workload, replicas).await?;
     } else {
         put_deployment(context, owner, applying, &deployment, target.workload).await?;
     }
-    Ok(Written { replicas, waits_its_turn, left })
-}
-
-/// Writes what pods need before they are there.
-async fn put_children(
-    context: &Context,
-    owner: Owner<'_>,
-    applying: &mut Applying,
-    children: &[Child],
-) -> Result<(), ApplyFault> {
-    for child in children {
-        let watched = watched(context, owner, child);
-        applying.applied.put(&context.client, owner, child, watched.as_ref(), Over::Anything).await?;
-    }
-    Ok(())
+    Ok(Written { replicas, waits_its_turn })
 }
 
 /// While a rollout is on, pods of both templates are there, and which of them go is not ours to say: nothing is taken

@@ -75,14 +75,14 @@ async fn carry_out(
     let decided = state.verdict.as_ref().and_then(|verdict| verdict.as_ref().ok());
     let from = workload.replicas();
     let target = Target { workload, replicas: decided.map_or(from, |verdict| verdict.replicas) };
-    let Written { replicas: to, waits_its_turn, left } =
+    let Written { replicas: to, waits_its_turn } =
         apply::apply(pool, context, &mut state.applying, target).await?;
     state.waits_its_turn = waits_its_turn;
     if let Some(verdict) = decided {
         let event = state.told.scaled(from, to, verdict.why.word(), Timestamp::now());
         context.publish(pool, event).await;
     }
-    left.map_or(Ok(()), |fault| Err(fault.into()))
+    Ok(())
 }
 
 async fn tell(pool: &ExportPool, context: &Context, state: &mut State, hindrance: Hindrance<'_>) {
