@@ -1,8 +1,9 @@
 //! What to do about the Lease. Pure.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
+use tokio::time::Instant;
 
 use super::LEASE;
 

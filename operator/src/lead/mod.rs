@@ -6,7 +6,7 @@
 
 mod decide;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -14,7 +14,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
 };
 use kube::{Api, api::PostParams};
-use tokio::time;
+use tokio::time::{self, Instant};
 
 use decide::{Seen, Step, step};
 

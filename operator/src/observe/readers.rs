@@ -63,6 +63,14 @@ impl Readers {
     /// A file that cannot be read, or is not understood.
     pub fn new(cluster: &Client, started: &Started<'_>) -> anyhow::Result<Self> {
         let credentials = Credentials::new(cluster.clone(), started.cluster_name.to_owned());
+        Self::over(credentials, cluster, started)
+    }
+
+    pub(crate) fn over(
+        credentials: Credentials,
+        cluster: &Client,
+        started: &Started<'_>,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             reports: ReportReader::new().context("no client for reports")?,
             rivals: Rivals::default(),

@@ -4,10 +4,11 @@ mod context;
 mod pace;
 mod state;
 
-use std::{convert::Infallible, sync::Arc, time::Instant};
+use std::{convert::Infallible, sync::Arc};
 
 use jiff::Timestamp;
 use kube_runtime::controller::Action;
+use tokio::time::Instant;
 
 pub use context::{Context, Settings, Shared};
 use state::State;

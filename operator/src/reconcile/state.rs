@@ -1,9 +1,10 @@
 //! What is kept of a pool from round to round.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use exportpool_contract::report::ByQueue;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::pace;
 use crate::{

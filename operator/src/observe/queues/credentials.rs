@@ -28,7 +28,7 @@ impl Credentials {
         Self::over(http_client(), cluster, cluster_name)
     }
 
-    pub(super) const fn over(http: SharedHttpClient, cluster: Client, cluster_name: String) -> Self {
+    pub(crate) const fn over(http: SharedHttpClient, cluster: Client, cluster_name: String) -> Self {
         Self { cluster, cluster_name, http }
     }
 
