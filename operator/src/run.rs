@@ -4,7 +4,7 @@ use std::{convert::Infallible, future::ready, num::NonZeroU32, sync::Arc, time::
 
 use anyhow::{Context as _, bail};
 use futures_util::{Stream, StreamExt, stream};
-use kube::{Api, Client};
+use kube::{Api, Client, Config, client::ClientBuilder};
 use kube_runtime::Controller;
 use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     api::ExportPool,
     apply::rollout::Rollouts,
-    arguments, crd,
+    arguments, client, crd,
     http::{self, Readiness},
     lead::Election,
     observe::{Readers, Started},
@@ -47,9 +47,10 @@ pub async fn run(arguments: arguments::Controller) -> anyhow::Result<()> {
     let ended = signalled()?;
     tokio::pin!(ended);
     let readiness = Readiness::not_yet("starting");
-    let client = Client::try_default()
+    let config = Config::infer()
         .await
         .context("there is no cluster to talk to: neither a pod's ServiceAccount nor a kubeconfig")?;
+    let client = client::bounded(ClientBuilder::try_from(config)?);
     let mut tasks = JoinSet::new();
     serve(&arguments, &readiness, &mut tasks)?;
     let mut election = Election::new(

@@ -1,0 +1,26 @@
+//! The client of the API server: no request is waited for without an end.
+
+use std::time::Duration;
+
+use axum::{
+    body::{Bytes, HttpBody},
+    http::{Request, Response},
+};
+use kube::client::{Body, Client, ClientBuilder};
+use tower::{BoxError, Service, timeout::TimeoutLayer};
+
+/// From a request to the head of its answer, with all that it is tried again meanwhile: kube has no bound of its own, and
+/// tries what an API server has no time for for minutes. Of a watch this is its beginning alone.
+pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_secs(15);
+
+/// The client, as built so far.
+pub(crate) fn bounded<S, B>(client: ClientBuilder<S>) -> Client
+where
+    S: Service<Request<Body>, Response = Response<B>> + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    client.with_layer(&TimeoutLayer::new(ANSWERED_WITHIN)).build()
+}
