@@ -11,7 +11,7 @@ const ACTIVE: Duration = Duration::from_secs(5);
 /// A pool without `scaling` has nothing to decide: its queues are read for people.
 const FIXED: Duration = Duration::from_secs(30);
 /// What failed and passes is tried again after this, and twice that the next time,
-const AGAIN: Duration = Duration::from_millis(500);
+pub(super) const AGAIN: Duration = Duration::from_millis(500);
 /// to this.
 const AGAIN_AT_MOST: Duration = Duration::from_secs(60);
 

@@ -99,7 +99,8 @@ impl State {
         self.failures = if obstacle.is_some() { self.failures.saturating_add(1) } else { 0 };
         let due = self.due_at.map_or(Duration::ZERO, |due_at| due_at.saturating_duration_since(now));
         match obstacle {
-            Some(obstacle) if obstacle.passes() => due.min(pace::again(self.failures)),
+            // A round that fails slowly lasts until its queues are due, and is no reason to begin the next one at once.
+            Some(obstacle) if obstacle.passes() => pace::again(self.failures).min(due.max(pace::AGAIN)),
             _ => due,
         }
     }
