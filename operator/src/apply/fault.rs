@@ -57,7 +57,9 @@ impl ApplyFault {
             kube::Error::Api(status) if is_unknown_field(status) => {
                 Self::Refused { kind, said: said(status) }
             }
-            kube::Error::Api(status) if status.is_forbidden() => Self::Forbidden { kind, said: said(status) },
+            kube::Error::Api(status) if is_without_right(status) => {
+                Self::Forbidden { kind, said: said(status) }
+            }
             kube::Error::Api(status) if (400..500).contains(&status.code) && status.code != 429 => {
                 Self::Refused { kind, said: said(status) }
             }
@@ -87,6 +89,12 @@ impl ApplyFault {
 /// Server-side apply says that a field is not known as if it were the server's own fault (500).
 fn is_unknown_field(status: &Status) -> bool {
     status.message.contains("field not declared in schema")
+}
+
+/// Quotas and policies say "forbidden" as well. Of a right that is missing it is said who cannot do what:
+/// `User "operator" cannot patch resource "deployments"`.
+fn is_without_right(status: &Status) -> bool {
+    status.is_forbidden() && status.message.contains("\" cannot ")
 }
 
 /// In a namespace that ends nothing new can be made, and nothing is wrong.
