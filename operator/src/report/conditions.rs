@@ -66,6 +66,9 @@ fn ready(round: &Round<'_>) -> Fact {
     if let Some((reason, message)) = unreadable(round) {
         return Fact::new("Ready", False, reason, message);
     }
+    if let (Some(obstacle), None) = (round.hindrance.obstacle, &round.workload.deployment) {
+        return Fact::new("Ready", False, obstacle.reason(), format!("{obstacle}: tried again"));
+    }
     let Some(Ok(verdict)) = round.verdict else {
         return Fact::new("Ready", Unknown, "NotRead", "the queues were not read yet");
     };
