@@ -93,7 +93,7 @@ impl Applied {
             return Ok(false);
         }
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), owner.namespace, &child.resource);
-        if is_new {
+        if is_new || watched.is_none() {
             check_owner(&api, owner, child).await?;
         } else if watched.is_some_and(|metadata| !is_owned(metadata.owner_references.as_deref(), owner)) {
             return Err(conflict(child));
@@ -146,7 +146,7 @@ fn guarded<'a>(object: &'a Value, version: Option<&String>) -> Cow<'a, Value> {
     Cow::Owned(object)
 }
 
-/// Before the first write: the child is not there, or is this pool's.
+/// Before a child is made, and before the first write: it is not there, or is this pool's.
 async fn check_owner(api: &Api<DynamicObject>, owner: Owner<'_>, child: &Child) -> Result<(), ApplyFault> {
     let found = api.get_metadata_opt(&child.name).await;
     let found = found.map_err(|error| ApplyFault::of(&child.resource.kind, &error))?;
