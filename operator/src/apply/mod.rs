@@ -50,7 +50,8 @@ pub struct Written {
     pub waits_its_turn: bool,
 }
 
-/// Makes a pool's children what they have to be.
+/// Makes a pool's children what they have to be. Of a pool that goes away meanwhile nothing more is written: what is made
+/// then would be left to the garbage collector.
 ///
 /// # Errors
 /// [`Obstacle`]: what is in the way. What was not written stays as it is.
@@ -65,12 +66,19 @@ pub async fn apply(
         .map_err(|invalid| Obstacle::Spec { reason: invalid.reason(), message: invalid.to_string() })?;
     let (namespace, uid) = (pool.namespace().unwrap_or_default(), pool.uid().unwrap_or_default());
     let owner = Owner { namespace: &namespace, uid: &uid };
+    let nothing_more = Written { replicas: target.workload.replicas(), waits_its_turn: false };
     for child in &rendered.children {
+        if !context.is_there(pool) {
+            return Ok(nothing_more);
+        }
         let watched = watched(context, owner, child);
         applying.applied.put(&context.client, owner, child, watched.as_ref(), Over::Anything).await?;
     }
     let replicas = allowed(target);
     Way { pool, context }.prepare(applying, target, replicas).await;
+    if !context.is_there(pool) {
+        return Ok(nothing_more);
+    }
     let waits_its_turn = !context.shared.rollouts.may_write(&uid, target.workload, &rendered);
     let deployment = rendered.deployment_with(replicas);
     if waits_its_turn {

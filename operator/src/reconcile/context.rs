@@ -9,7 +9,10 @@ use kube::{
     Api, Client, Resource, ResourceExt,
     api::{Patch, PatchParams},
 };
-use kube_runtime::events::{Event, Recorder, Reporter};
+use kube_runtime::{
+    events::{Event, Recorder, Reporter},
+    reflector::ObjectRef,
+};
 use metrics::counter;
 use serde_json::json;
 use tokio::sync::Mutex as AsyncMutex;
@@ -71,6 +74,12 @@ impl Context {
     /// Whether a pool is looked after here: it is not going away, and of our class.
     pub(super) fn is_ours(&self, pool: &ExportPool) -> bool {
         pool.meta().deletion_timestamp.is_none() && pool.spec.class == self.settings.class
+    }
+
+    /// Whether a pool is there still, and stays: a round takes its time.
+    pub(crate) fn is_there(&self, pool: &ExportPool) -> bool {
+        let found = self.watched.pools.get(&ObjectRef::from_obj(pool));
+        found.is_some_and(|found| found.uid() == pool.uid() && found.meta().deletion_timestamp.is_none())
     }
 
     pub(super) fn state_of(&self, pool: &ExportPool) -> Arc<AsyncMutex<State>> {

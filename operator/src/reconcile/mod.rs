@@ -102,7 +102,7 @@ async fn tell(pool: &ExportPool, context: &Context, state: &mut State, hindrance
     };
     let told = state.written.news(&round);
     metrics::tell(&round, &told.status);
-    if told.is_news {
+    if told.is_news && context.is_there(pool) {
         let before = pool.status.as_ref().map_or(&[][..], |status| &status.conditions);
         context.publish(pool, events::of_spec(pool)).await;
         context.publish(pool, events::of_conditions(before, &told.status.conditions)).await;
