@@ -42,12 +42,14 @@ pub struct Target<'a> {
 }
 
 /// What became of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     /// The replicas that are asked for now: in a rollout nothing is taken away.
     pub replicas: u32,
     /// The pods are to be replaced, and those of other pools are first: [`rollout`].
     pub waits_its_turn: bool,
+    /// A child that could not be written: no reason not to scale a Deployment that is there.
+    pub lacks: Option<ApplyFault>,
 }
 
 /// Makes a pool's children what they have to be. Of a pool that goes away meanwhile nothing more is written: what is made
@@ -66,18 +68,13 @@ pub async fn apply(
         .map_err(|invalid| Obstacle::Spec { reason: invalid.reason(), message: invalid.to_string() })?;
     let (namespace, uid) = (pool.namespace().unwrap_or_default(), pool.uid().unwrap_or_default());
     let owner = Owner { namespace: &namespace, uid: &uid };
-    let nothing_more = Written { replicas: target.workload.replicas(), waits_its_turn: false };
-    for child in &rendered.children {
-        if !context.is_there(pool) {
-            return Ok(nothing_more);
-        }
-        let watched = watched(context, owner, child);
-        applying.applied.put(&context.client, owner, child, watched.as_ref(), Over::Anything).await?;
-    }
+    let lacks = put_children(pool, context, applying, &rendered.children, target.workload).await?;
     let replicas = allowed(target);
-    Way { pool, context }.prepare(applying, target, replicas).await;
+    if context.is_there(pool) {
+        Way { pool, context }.prepare(applying, target, replicas).await;
+    }
     if !context.is_there(pool) {
-        return Ok(nothing_more);
+        return Ok(Written { replicas: target.workload.replicas(), waits_its_turn: false, lacks });
     }
     let waits_its_turn = !context.shared.rollouts.may_write(&uid, target.workload, &rendered);
     let deployment = rendered.deployment_with(replicas);
@@ -86,7 +83,34 @@ pub async fn apply(
     } else {
         put_deployment(context, owner, applying, &deployment, target.workload).await?;
     }
-    Ok(Written { replicas, waits_its_turn })
+    Ok(Written { replicas, waits_its_turn, lacks })
+}
+
+/// Makes the children beside the Deployment what they have to be. A pool is not begun by halves; of one that is there, a
+/// child that is refused keeps none of the others back, and is answered.
+async fn put_children(
+    pool: &ExportPool,
+    context: &Context,
+    applying: &mut Applying,
+    children: &[Child],
+    workload: &Workload,
+) -> Result<Option<ApplyFault>, ApplyFault> {
+    let (namespace, uid) = (pool.namespace().unwrap_or_default(), pool.uid().unwrap_or_default());
+    let owner = Owner { namespace: &namespace, uid: &uid };
+    let mut lacks = None;
+    for child in children {
+        if !context.is_there(pool) {
+            break;
+        }
+        let watched = watched(context, owner, child);
+        let put = applying.applied.put(&context.client, owner, child, watched.as_ref(), Over::Anything).await;
+        match put {
+            Err(fault) if fault.is_of_one() && workload.deployment.is_some() => lacks = lacks.or(Some(fault)),
+            Err(fault) => return Err(fault),
+            Ok(_) => {}
+        }
+    }
+    Ok(lacks)
 }
 
 /// While a rollout is on, pods of both templates are there, and which of them go is not ours to say: nothing is taken

@@ -15,7 +15,7 @@ use state::State;
 
 use crate::{
     api::ExportPool,
-    apply::{self, Target, Written},
+    apply::{self, Target, Written, fault::ApplyFault},
     decide::{Sharing, Undecidable, decide},
     observe::{self, workload::Workload},
     report::{Hindrance, Obstacle, Round, events, metrics},
@@ -51,7 +51,10 @@ async fn round(pool: &ExportPool, context: &Context, state: &mut State) -> Actio
         state.note(pool, seen, verdict, Instant::now());
     }
     let contested_by = state.contested_by(workload.contested_by(), Instant::now());
-    let obstacle = carry_out(pool, context, state, &workload).await.err();
+    let obstacle = match carry_out(pool, context, state, &workload).await {
+        Ok(lacks) => lacks.map(Obstacle::from),
+        Err(obstacle) => Some(obstacle),
+    };
     tell(
         pool,
         context,
@@ -66,24 +69,25 @@ async fn round(pool: &ExportPool, context: &Context, state: &mut State) -> Actio
     Action::requeue(state.wait(obstacle.as_ref(), Instant::now()))
 }
 
-/// What was decided becomes so. As long as nothing is, the pods stay as many as they are.
+/// What was decided becomes so. As long as nothing is, the pods stay as many as they are. Answers what could not be
+/// written beside the Deployment.
 async fn carry_out(
     pool: &ExportPool,
     context: &Context,
     state: &mut State,
     workload: &Workload,
-) -> Result<(), Obstacle> {
+) -> Result<Option<ApplyFault>, Obstacle> {
     let decided = state.verdict.as_ref().and_then(|verdict| verdict.as_ref().ok());
     let from = workload.replicas();
     let target = Target { workload, replicas: decided.map_or(from, |verdict| verdict.replicas) };
-    let Written { replicas: to, waits_its_turn } =
+    let Written { replicas: to, waits_its_turn, lacks } =
         apply::apply(pool, context, &mut state.applying, target).await?;
     state.waits_its_turn = waits_its_turn;
     if let Some(verdict) = decided {
         let event = state.told.scaled(from, to, verdict.why.word(), Timestamp::now());
         context.publish(pool, event).await;
     }
-    Ok(())
+    Ok(lacks)
 }
 
 async fn tell(pool: &ExportPool, context: &Context, state: &mut State, hindrance: Hindrance<'_>) {
