@@ -16,4 +16,6 @@ pub mod observe;
 pub mod reconcile;
 pub mod report;
 pub mod run;
+#[cfg(test)]
+mod scenarios;
 pub mod watch;
