@@ -211,3 +211,80 @@ fn signalled() -> anyhow::Result<impl Future<Output = ()>> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, iter::repeat};
+
+    use serde_json::json;
+    use tokio::{task::JoinHandle, time::Instant};
+
+    use super::*;
+    use crate::{
+        lead::{LEASE, RENEW_WITHIN},
+        scenarios::{Cluster, DEPLOYMENT, Fate, Operator, Reply},
+    };
+
+    const LEASE_PLACE: &str = "leases/operator";
+
+    /// Leads from now on, and answers why it ends.
+    async fn led(operator: &Operator) -> JoinHandle<anyhow::Error> {
+        let client = operator.cluster.client();
+        let mut election = Election::new(Api::namespaced(client, "team"), "operator".into(), "me".into());
+        election.won().await;
+        let contexts = [Arc::clone(&operator.context)];
+        tokio::spawn(async move {
+            let (never, mut tasks) = (pending(), JoinSet::from_iter([pending()]));
+            lead(&contexts, &mut election, never, &mut tasks).await.unwrap_err()
+        })
+    }
+
+    async fn assert_lost(led: JoinHandle<anyhow::Error>) {
+        let error = timeout(LEASE, led).await.expect("before another one may lead").unwrap();
+        assert!(error.to_string().contains("the Lease is lost"), "{error}");
+    }
+
+    async fn until(cluster: &Cluster, holds: impl Fn(&Cluster) -> bool) {
+        let holding = async {
+            while !holds(cluster) {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(60), holding).await.expect("within a minute");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_sees_another_ones_lease_writes_nothing_any_more() {
+        let operator = Operator::with(|_| {}).await;
+        let led = led(&operator).await;
+        until(&operator.cluster, |cluster| cluster.replicas().is_some()).await;
+        operator.cluster.put(LEASE_PLACE, &json!({"spec": {"holderIdentity": "another"}}));
+        assert_lost(led).await;
+        operator.written();
+        operator.cluster.delete(DEPLOYMENT);
+        sleep(2 * LEASE).await;
+        assert_eq!(operator.cluster.written(), []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_cannot_renew_its_lease_ends_before_another_one_may_lead_in_the_middle_of_a_round() {
+        for fate in [Fate::Unanswered, Fate::Dropped, Fate::Refused(500, "oh"), Fate::Refused(503, "not now")]
+        {
+            let operator = Operator::with(|_| {}).await;
+            let led = led(&operator).await;
+            until(&operator.cluster, |cluster| cluster.replicas().is_some()).await;
+            // A round is on, and stays on for as long as a request may.
+            operator.cluster.fate("PATCH services/reports", repeat(Fate::Unanswered));
+            operator.cluster.delete("services/reports");
+            operator.sqs.replies(Reply::Depth(1_000));
+            operator.cluster.fate(&format!("PUT {LEASE_PLACE}"), repeat(fate));
+            let (since, before) = (Instant::now(), operator.cluster.replicas());
+            assert_lost(led).await;
+            assert!(since.elapsed() <= RENEW_WITHIN + Duration::from_secs(2), "{:?}", since.elapsed());
+            operator.cluster.fate("PATCH services/reports", []);
+            operator.cluster.written();
+            sleep(2 * LEASE).await;
+            assert_eq!((operator.cluster.written(), operator.cluster.replicas()), (vec![], before));
+        }
+    }
+}
