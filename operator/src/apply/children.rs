@@ -13,9 +13,13 @@ use kube::{
     core::ApiResource,
 };
 use serde_json::{Value, json};
+use tokio::time::{Duration, Instant};
 
 use super::fault::ApplyFault;
 use crate::{names::FIELD_MANAGER, observe::workload::Workload, report::metrics};
+
+/// A child that no watch tells of for so long after it was written was deleted before it was seen.
+const SEEN_WITHIN: Duration = Duration::from_secs(30);
 
 /// A child as it has to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,8 +41,9 @@ pub(super) struct Applied(HashMap<String, Mark>);
 struct Mark {
     rendered: u64,
     written: Option<String>,
-    /// As it was watched then, or is by now: the watch may be behind, and of some kinds there is none.
+    /// As it was watched then, or is by now: the watch may be behind.
     known: Option<String>,
+    at: Instant,
 }
 
 impl Mark {
@@ -47,7 +52,8 @@ impl Mark {
         if watched == self.written.as_ref() {
             self.known = watched.cloned();
         }
-        self.rendered == rendered && watched == self.known.as_ref()
+        let is_gone = watched.is_none() && self.at.elapsed() > SEEN_WITHIN;
+        self.rendered == rendered && watched == self.known.as_ref() && !is_gone
     }
 }
 
@@ -105,7 +111,7 @@ impl Applied {
         let written = written.map_err(|error| ApplyFault::of(kind, &error));
         metrics::applied(kind, written.as_ref().map(|_| ()).map_err(ApplyFault::reason));
         let written = version(&written?.metadata);
-        self.0.insert(kind.clone(), Mark { rendered, written, known });
+        self.0.insert(kind.clone(), Mark { rendered, written, known, at: Instant::now() });
         Ok(true)
     }
 }
@@ -179,7 +185,12 @@ mod tests {
     use super::*;
 
     fn written(known: Option<&str>) -> Mark {
-        Mark { rendered: 1, written: Some("2".to_owned()), known: known.map(str::to_owned) }
+        Mark {
+            rendered: 1,
+            written: Some("2".to_owned()),
+            known: known.map(str::to_owned),
+            at: Instant::now(),
+        }
     }
 
     fn is_current(mark: &mut Mark, watched: Option<&str>) -> bool {
@@ -195,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_that_is_new_to_the_watch_or_of_a_kind_without_one_is_written_once() {
+    fn a_child_that_is_new_to_the_watch_is_written_once() {
         let mut mark = written(None);
         assert!(is_current(&mut mark, None) && is_current(&mut mark, None));
     }

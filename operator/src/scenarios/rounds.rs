@@ -117,6 +117,19 @@ async fn what_somebody_else_makes_in_place_of_a_child_is_not_touched() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_child_that_is_deleted_before_it_was_seen_is_made_again() {
+    for place in [DEPLOYMENT, "services/reports"] {
+        let operator = Operator::with(|_| {}).await;
+        operator.round().await;
+        operator.cluster.delete(place);
+        for _ in 0..8 {
+            operator.next_round().await;
+        }
+        assert!(!operator.cluster.get(place).is_null());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_more_is_written_of_a_pool_that_goes_away_in_the_middle_of_a_round() {
     let gone: fn(&Cluster) = |cluster| cluster.delete(POOL);
     let going: fn(&Cluster) = |cluster| {
