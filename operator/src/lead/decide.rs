@@ -1,9 +1,8 @@
 //! What to do about the Lease. Pure.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::coordination::v1::Lease;
-use tokio::time::Instant;
 
 use super::LEASE;
 

@@ -100,7 +100,7 @@ impl Election {
 
     async fn try_once(&mut self) -> Result<bool, kube::Error> {
         let found = self.leases.get_opt(&self.name).await?;
-        let now = Instant::now();
+        let now = Instant::now().into_std();
         self.seen = found.map(|lease| Seen::next(self.seen.take(), lease, now));
         let written = match step(self.seen.as_ref(), &self.identity, now) {
             Step::Wait => return Ok(false),

@@ -6,7 +6,6 @@ mod faults;
 mod queues;
 mod rollouts;
 mod rounds;
-mod sqs;
 mod store;
 
 use std::{
@@ -22,12 +21,13 @@ use tokio::{
     time::{advance, sleep, timeout},
 };
 
+pub(crate) use crate::observe::queues::stub::{Reply, Sqs};
 pub(crate) use cluster::{Cluster, Fate};
-pub(crate) use sqs::{Reply, Sqs};
 
 use crate::{
     api::sample,
     apply::rollout::Rollouts,
+    http::Readiness,
     observe::{Readers, Started, queues::Credentials},
     reconcile::{Context, Settings, Shared, reconcile},
     watch::Watched,
@@ -60,7 +60,7 @@ impl Operator {
     pub(crate) async fn on(cluster: &Cluster, sqs: &Sqs) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (client, mut watches) = (cluster.client(), JoinSet::new());
-        let watched = Watched::begin(&client, Some("team"), &mut watches);
+        let watched = Watched::begin(&client, Some("team"), &Readiness::default(), &mut watches);
         watched.ready().await;
         let started = Started {
             allow_endpoints: true,

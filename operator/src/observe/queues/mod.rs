@@ -10,6 +10,8 @@ mod read;
 mod share;
 mod source;
 #[cfg(test)]
+pub(crate) mod stub;
+#[cfg(test)]
 mod tests;
 
 pub use access::{QueueAccess, Rule};
