@@ -1,10 +1,8 @@
 //! Pools that cannot be, and what is said of them. Others are not affected, and nothing that cannot be read takes pods away.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
-use crate::{kubectl, pool::Pool, scaling::fast, stand_in::StandIn, team::Team, wait::until};
+use crate::{kubectl, pool::Pool, scaling::fast, stand_in::StandIn, team::Team};
 
 /// Refused by the API server with these words.
 #[track_caller]
@@ -122,6 +120,5 @@ fn a_template_that_loosens_or_misspells_something_is_told_and_the_pods_stay() {
     assert!(told["message"].as_str().unwrap().contains("nodeSelecter"), "{told}");
     assert_eq!(kubectl::get("deployment", &team.namespace, "pool")["spec"]["template"], before);
     pool.change(&json!({"template": null}));
-    let well = || (!pool.get()["status"]["conditions"].to_string().contains("Stalled")).then_some(());
-    until("the pool to be well again", Duration::from_secs(30), well, || team.told());
+    pool.is_well();
 }

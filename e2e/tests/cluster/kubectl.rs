@@ -8,7 +8,8 @@ use std::{
 
 use serde_json::Value;
 
-fn program() -> String {
+/// kubectl itself.
+pub(crate) fn program() -> String {
     env::var("KUBECTL").unwrap_or_else(|_| "kubectl".to_owned())
 }
 

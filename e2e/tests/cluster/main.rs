@@ -17,6 +17,7 @@ mod kubectl;
 mod people;
 mod pool;
 mod release;
+mod rights;
 mod scaling;
 mod stand_in;
 mod team;

@@ -45,7 +45,11 @@ impl<'a> Pool<'a> {
 
     /// Applies a pool that has one pod at least, and waits until that is ready.
     pub(crate) fn of_one(team: &'a Team, aws: &StandIn<'_>, scaling: &Value) -> Self {
-        let mut object = Self::object(team, aws, scaling);
+        Self::of_one_as(team, Self::object(team, aws, scaling))
+    }
+
+    /// The same of this object.
+    pub(crate) fn of_one_as(team: &'a Team, mut object: Value) -> Self {
         object["spec"]["scaling"]["minReplicas"] = json!(1);
         let pool = Self::apply(team, &object);
         pool.has_ready(1);
@@ -82,6 +86,24 @@ impl<'a> Pool<'a> {
         let look = || self.get()["status"]["conditions"].as_array()?.iter().find(|c| wanted(c)).cloned();
         let what = format!("{type_} to be {status} for {reason}");
         until(&what, Duration::from_secs(60), look, || self.team.told())
+    }
+
+    /// Waits until nothing stands in its way.
+    #[track_caller]
+    pub(crate) fn is_well(&self) {
+        let well = || {
+            let conditions = self.get()["status"]["conditions"].to_string();
+            (!conditions.contains("Stalled") && !conditions.contains("Reconciling")).then_some(())
+        };
+        until("the pool to be well", Duration::from_secs(60), well, || self.team.told());
+    }
+
+    /// Everything that belongs to it, by kind and name.
+    pub(crate) fn belongings(&self) -> Vec<String> {
+        let kinds = "deployments,replicasets,pods,services,serviceaccounts,poddisruptionbudgets";
+        let label = "app.kubernetes.io/managed-by=exportpool-operator";
+        let found = kubectl::ok(&["get", kinds, "-n", &self.team.namespace, "-l", label, "-o", "name"]);
+        found.lines().map(str::to_owned).collect()
     }
 
     /// Waits until so many pods are ready.

@@ -1,10 +1,10 @@
 //! The chart as it is installed, and what its operator may.
 
-use std::{env, path::Path, process::Command};
+use std::{env, path::Path, process::Command, time::Duration};
 
 use serde_json::Value;
 
-use crate::{kubectl, team::Team};
+use crate::{kubectl, pool::Pool, stand_in::StandIn, team::Team, wait::until};
 
 fn helm(arguments: &[&str]) -> (bool, String) {
     let program = env::var("HELM").unwrap_or_else(|_| "helm".to_owned());
@@ -25,6 +25,54 @@ impl<'a> Release<'a> {
         let installed = release.helm(&["install", release.name(), &chart()], values);
         assert!(installed.0, "{}", installed.1);
         release
+    }
+
+    /// The same with so many operators, once they are ready. It is nobody else's: it can be disturbed.
+    pub(crate) fn with_operators(team: &'a Team, operators: u32, values: &[&str]) -> Self {
+        Self::of_chart(team, &chart(), operators, values)
+    }
+
+    /// The same of a chart.
+    pub(crate) fn of_chart(team: &'a Team, chart: &str, operators: u32, values: &[&str]) -> Self {
+        let release = Self { team };
+        let replicas = format!("replicas={operators}");
+        let ours = [replicas.as_str(), "allowEndpoints=true"];
+        let values: Vec<_> = ours.iter().chain(values).copied().collect();
+        let (went, said) = release.helm(&["install", release.name(), chart], &values);
+        assert!(went, "{said}");
+        release.is_ready();
+        release
+    }
+
+    /// Waits until all its operators are ready, and of the newest template.
+    #[track_caller]
+    pub(crate) fn is_ready(&self) {
+        let ready = || {
+            let deployment = kubectl::get("deployment", self.name(), self.name());
+            let (wanted, status) = (deployment["spec"]["replicas"].as_u64(), &deployment["status"]);
+            let seen = status["observedGeneration"] == deployment["metadata"]["generation"];
+            let all = ["replicas", "updatedReplicas", "readyReplicas"]
+                .iter()
+                .all(|count| Some(status[count].as_u64().unwrap_or(0)) == wanted);
+            (seen && all).then_some(())
+        };
+        until("the operators to be ready", Duration::from_secs(90), ready, || {
+            format!("{}\n{}", self.team.told(), self.log())
+        });
+    }
+
+    /// What its operators say.
+    pub(crate) fn log(&self) -> String {
+        let label = format!("app.kubernetes.io/instance={}", self.name());
+        let output = kubectl::run(&["logs", "-n", self.name(), "-l", &label, "--tail=-1"], None);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// A pool that it looks after.
+    pub(crate) fn pool(&self, team: &Team, aws: &StandIn<'_>, scaling: &Value) -> Value {
+        let mut object = Pool::object(team, aws, scaling);
+        object["spec"]["class"] = Value::from(self.name());
+        object
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -96,6 +144,15 @@ impl Drop for Release<'_> {
     fn drop(&mut self) {
         self.helm(&["uninstall", self.name(), "--no-hooks", "--ignore-not-found"], &[]);
     }
+}
+
+/// The chart as it is, packaged under another version.
+pub(crate) fn chart_of_version(version: &str, into: &Path) -> String {
+    let into = into.to_string_lossy().into_owned();
+    let (went, said) =
+        helm(&["package", &chart(), "--version", version, "--app-version", version, "--destination", &into]);
+    assert!(went, "{said}");
+    format!("{into}/exportpool-{version}.tgz")
 }
 
 pub(crate) fn chart() -> String {

@@ -25,6 +25,36 @@ fn restricted() -> Value {
     })
 }
 
+fn deployment(team: &Team, arguments: &[&str], replicas: u32) -> Value {
+    let labels = json!({"app": "aws"});
+    let temporary = json!({"name": "tmp", "mountPath": "/tmp"});
+    let arguments: Vec<_> = ["aws", "--bind", "0.0.0.0"].iter().chain(arguments).collect();
+    let container = json!({
+        "name": "aws",
+        "image": image("exportctl"),
+        "args": arguments,
+        "ports": [{"containerPort": 4566}],
+        "readinessProbe": {"tcpSocket": {"port": 4566}, "periodSeconds": 1},
+        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}},
+        "securityContext": restricted(),
+        "volumeMounts": [temporary],
+    });
+    let pod = json!({
+        "containers": [container],
+        "volumes": [{"name": "tmp", "emptyDir": {}}],
+        "automountServiceAccountToken": false,
+    });
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "aws", "namespace": team.namespace},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    })
+}
+
 /// SQS, S3, DynamoDB and a source of files, as `http://aws:4566` in a namespace.
 pub(crate) struct StandIn<'a> {
     team: &'a Team,
@@ -34,32 +64,7 @@ impl<'a> StandIn<'a> {
     /// Starts it, and waits until it answers.
     pub(crate) fn start(team: &'a Team) -> Self {
         let labels = json!({"app": "aws"});
-        let temporary = json!({"name": "tmp", "mountPath": "/tmp"});
-        let container = json!({
-            "name": "aws",
-            "image": image("exportctl"),
-            "args": ["aws", "--bind", "0.0.0.0"],
-            "ports": [{"containerPort": 4566}],
-            "readinessProbe": {"tcpSocket": {"port": 4566}, "periodSeconds": 1},
-            "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}},
-            "securityContext": restricted(),
-            "volumeMounts": [temporary],
-        });
-        let pod = json!({
-            "containers": [container],
-            "volumes": [{"name": "tmp", "emptyDir": {}}],
-            "automountServiceAccountToken": false,
-        });
         kubectl::apply(&json!({"apiVersion": "v1", "kind": "List", "items": [
-            {
-                "apiVersion": "apps/v1", "kind": "Deployment",
-                "metadata": {"name": "aws", "namespace": team.namespace},
-                "spec": {
-                    "replicas": 1,
-                    "selector": {"matchLabels": labels},
-                    "template": {"metadata": {"labels": labels}, "spec": pod},
-                },
-            },
             {
                 "apiVersion": "v1", "kind": "Service",
                 "metadata": {"name": "aws", "namespace": team.namespace},
@@ -72,13 +77,30 @@ impl<'a> StandIn<'a> {
             },
         ]}));
         let stand_in = Self { team };
-        until("the stand-in to be ready", Duration::from_secs(60), || stand_in.is_ready(), || team.told());
+        stand_in.run(&[]);
         stand_in
     }
 
+    /// Runs it anew with these arguments: what was on its queues is gone, and they are at the same address.
+    pub(crate) fn run(&self, arguments: &[&str]) {
+        kubectl::apply(&deployment(self.team, arguments, 1));
+        until("the stand-in to be ready", Duration::from_secs(60), || self.is_ready(), || self.team.told());
+    }
+
+    /// Nobody answers at its address.
+    pub(crate) fn end(&self) {
+        kubectl::apply(&deployment(self.team, &[], 0));
+        let gone = || kubectl::list("pods", &self.team.namespace, "app=aws").is_empty().then_some(());
+        until("the stand-in to be gone", Duration::from_secs(60), gone, || self.team.told());
+    }
+
+    /// One pod of the newest template, and no older one.
     fn is_ready(&self) -> Option<()> {
         let deployment = kubectl::get("deployment", &self.team.namespace, "aws");
-        (deployment["status"]["readyReplicas"] == 1).then_some(())
+        let status = &deployment["status"];
+        let seen = status["observedGeneration"] == deployment["metadata"]["generation"];
+        let all = ["replicas", "updatedReplicas", "readyReplicas"].iter().all(|count| status[count] == 1);
+        (seen && all).then_some(())
     }
 
     /// Its address in the cluster.
@@ -113,6 +135,11 @@ pub(crate) struct Load<'a> {
 }
 
 impl Load<'_> {
+    /// Whether something of it is not done yet.
+    pub(crate) fn is_on(&self) -> bool {
+        kubectl::get("job", &self.team.namespace, "load")["status"]["active"] == 1
+    }
+
     /// Waits until it is over, and answers what it found.
     pub(crate) fn findings(&self, within: Duration) -> Value {
         let over = || {
