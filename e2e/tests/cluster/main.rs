@@ -21,4 +21,5 @@ mod rights;
 mod scaling;
 mod stand_in;
 mod team;
+mod unwell_queues;
 mod wait;
