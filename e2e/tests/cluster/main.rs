@@ -15,6 +15,7 @@ mod chart;
 mod disturbed;
 mod kubectl;
 mod people;
+mod plugin;
 mod pool;
 mod release;
 mod rights;
