@@ -12,6 +12,7 @@
 
 mod bad_pools;
 mod chart;
+mod deleted;
 mod disturbed;
 mod kubectl;
 mod people;
