@@ -19,6 +19,7 @@ mod people;
 mod plugin;
 mod pool;
 mod release;
+mod releases;
 mod rights;
 mod scaling;
 mod stand_in;
