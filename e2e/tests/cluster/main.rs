@@ -10,11 +10,13 @@
     reason = "in a test, a panic is how it fails"
 )]
 
+mod api_server;
 mod bad_pools;
 mod chart;
 mod deleted;
 mod disturbed;
 mod kubectl;
+mod machine;
 mod people;
 mod plugin;
 mod pool;
