@@ -1,10 +1,18 @@
 //! What people type.
 
-use std::time::Duration;
+use std::{process::Command, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::{kubectl, pool::Pool, scaling::fast, stand_in::StandIn, team::Team, wait::until};
+use crate::{
+    kubectl,
+    plugin::exportctl,
+    pool::Pool,
+    scaling::{all_stored, fast},
+    stand_in::StandIn,
+    team::Team,
+    wait::until,
+};
 
 #[test]
 fn kubectl_explains_every_field() {
@@ -84,4 +92,35 @@ fn a_pool_that_is_deleted_takes_everything_with_it() {
         (left == 0 && pool.pods().is_empty()).then_some(())
     };
     until("everything of the pool to be gone", Duration::from_secs(90), gone, || team.told());
+}
+
+/// One sample of a pool and its pods.
+fn monitored(team: &Team) -> Value {
+    let mut command = Command::new(exportctl());
+    command.args(["monitor", "--pool", "pool", "--once", "--json", "-n", &team.namespace]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn monitor_shows_a_pool_and_what_each_of_its_pods_does() {
+    let team = Team::new("monitor");
+    let aws = StandIn::start(&team);
+    let pool = Pool::of_one(&team, &aws, &fast(1));
+    pool.has("QueuesReadable", "True", "Read");
+    let load = aws.load(&["40", "--delay", "1s", "--size", "10KiB", "--timeout", "2m"]);
+    let at_work = || {
+        let shown = monitored(&team);
+        (shown["consumers"][0]["slots"]["busy"].as_u64()? > 0).then_some(shown)
+    };
+    let shown = until("a pod to be shown at work", Duration::from_secs(40), at_work, || team.told());
+    let pods: Vec<_> = pool.pods().iter().map(|pod| pod["metadata"]["name"].clone()).collect();
+    let consumers: Vec<_> = shown["consumers"].as_array().unwrap().iter().collect();
+    assert_eq!(consumers.iter().map(|consumer| consumer["consumer"].clone()).collect::<Vec<_>>(), pods);
+    assert_eq!((&consumers[0]["state"], &consumers[0]["slots"]["total"]), (&json!("working"), &json!(4)));
+    assert_eq!(shown["pool"]["desiredReplicas"], 1);
+    assert_eq!(shown["queues"][0]["queue"], "export-jobs");
+    assert!(shown["queues"][0]["visible"].is_u64(), "{shown}");
+    all_stored(&load.findings(Duration::from_secs(120)), 40);
 }

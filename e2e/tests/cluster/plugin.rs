@@ -37,7 +37,7 @@ impl Drop for Folder {
 }
 
 /// Built beside this test.
-fn exportctl() -> PathBuf {
+pub(crate) fn exportctl() -> PathBuf {
     let test = env::current_exe().unwrap();
     let built = test.parent().and_then(Path::parent).unwrap().join("exportctl");
     assert!(built.exists(), "{} is not there: make build", built.display());
