@@ -1,6 +1,6 @@
 //! What is deleted in the middle of its work.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -35,13 +35,10 @@ fn a_pool_that_is_deleted_while_it_scales_out_takes_everything_with_it_and_loses
     all_stored(&load.findings(Duration::from_secs(260)), 300);
 }
 
-/// Lines about a namespace that somebody should look at.
-fn complaints(log: &str, namespace: &str) -> Vec<String> {
-    let bad = |line: &&str| {
-        let line: Value = serde_json::from_str(line).unwrap_or_default();
-        matches!(line["level"].as_str(), Some("WARN" | "ERROR"))
-    };
-    log.lines().filter(bad).filter(|line| line.contains(namespace)).map(str::to_owned).collect()
+/// Whether somebody should look at a line of a log.
+fn is_complaint(line: &str) -> bool {
+    let line: Value = serde_json::from_str(line).unwrap_or_default();
+    matches!(line["level"].as_str(), Some("WARN" | "ERROR"))
 }
 
 #[test]
@@ -55,25 +52,19 @@ fn a_namespace_that_is_deleted_in_the_middle_of_a_load_ends_and_bothers_nobody()
     other.has("Ready", "True", "ScaledToZero");
     let (_, load) = (aws.load(&LOAD), aws_of_others.load(&["100", "--delay", "1s", "--timeout", "3m"]));
     pool.has_ready(2);
-    let begun = Instant::now();
     kubectl::ok(&["delete", "namespace", &team.namespace, "--wait=false"]);
     // Pods have 80 s to end, with nobody there any more to give their work back to.
     let gone = || kubectl::get("namespace", "default", &team.namespace).is_null().then_some(());
     until("the namespace to be gone", Duration::from_secs(150), gone, || team.told());
     let log = release.log();
-    let complaints = complaints(&log, &team.namespace);
-    let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap();
-    assert!(
-        complaints.len() <= 10 + seconds / 5,
-        "{} in {seconds} s:\n{}",
-        complaints.len(),
-        complaints.join("\n")
-    );
+    let told: Vec<_> = log.lines().filter(|line| line.contains(&team.namespace)).collect();
+    let complaints = told.iter().filter(|line| is_complaint(line)).count();
+    assert!(told.len() <= 30 && complaints <= 5, "{complaints} of {}:\n{}", told.len(), told.join("\n"));
     all_stored(&load.findings(Duration::from_secs(200)), 100);
-    // Nobody looks for it any more.
+    // Nobody looks for it any more, but for a round that was on.
     let after = release.log();
     let later: Vec<_> =
         after.lines().skip(log.lines().count()).filter(|line| line.contains(&team.namespace)).collect();
-    assert!(later.is_empty(), "{}", later.join("\n"));
+    assert!(later.len() <= 2, "{}", later.join("\n"));
     other.asks_for("the other pool to go to zero", Duration::from_secs(180), |replicas| replicas == 0);
 }

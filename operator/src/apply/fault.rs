@@ -103,11 +103,38 @@ fn is_without_right(status: &Status) -> bool {
     status.is_forbidden() && status.message.contains("\" cannot ")
 }
 
-/// In a namespace that ends nothing new can be made, and nothing is wrong.
+/// In a namespace that ends, or has ended, nothing new can be made, and nothing is wrong.
 fn is_ending(status: &Status) -> bool {
     status.message.contains("because it is being terminated")
+        || (status.is_not_found() && status.message.starts_with("namespaces "))
 }
 
 fn said(status: &Status) -> String {
     status.message.chars().take(MAX_SAID).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(message: &str, reason: &str, code: u16) -> ApplyFault {
+        let status = Status::failure(message, reason).with_code(code);
+        ApplyFault::of("Service", &kube::Error::Api(Box::new(status)))
+    }
+
+    #[test]
+    fn in_a_namespace_that_ends_or_has_ended_nothing_is_wrong() {
+        let ends = "services \"a\" is forbidden: unable to create new content in namespace team because it is being terminated";
+        let passes = ApplyFault::Conflict { kind: "Service".to_owned() };
+        assert_eq!(told(ends, "Forbidden", 403), passes);
+        assert_eq!(told("namespaces \"team\" not found", "NotFound", 404), passes);
+        assert_eq!(
+            told("the server could not find the requested resource", "NotFound", 404).reason(),
+            "Refused"
+        );
+        assert_eq!(
+            told("services \"a\" is forbidden: User \"b\" cannot patch", "Forbidden", 403).reason(),
+            "Forbidden"
+        );
+    }
 }
