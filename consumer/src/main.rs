@@ -93,14 +93,16 @@ fn start(config: &Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Hears signals on a thread of its own, so that they are heard whatever the others do. Resolves at the first SIGTERM
-/// or SIGINT; a second one ends the process at once, and so does the end of the grace period.
+/// Hears signals from now on, on a thread of its own, so that they are heard whatever the others do. Resolves at the first
+/// SIGTERM or SIGINT; a second one ends the process at once, and so does the end of the grace period.
 fn stop_signal(grace: Duration) -> io::Result<impl Future<Output = ()> + Send> {
     let (stop, stopped) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (mut terminate, mut interrupt) = {
+        let _runtime = runtime.enter();
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+    };
     let hear = async move {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
         let mut next = async || {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -114,12 +116,7 @@ fn stop_signal(grace: Duration) -> io::Result<impl Future<Output = ()> + Send> {
             () = time::sleep(grace + LAST_MOMENT) => process::exit(1),
         }
     };
-    thread::Builder::new().name("signals".into()).spawn(move || {
-        let heard: io::Result<()> = runtime.block_on(hear);
-        if let Err(error) = heard {
-            tracing::error!(%error, "signals cannot be heard: only SIGKILL ends this process");
-        }
-    })?;
+    thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(hear))?;
     Ok(async move {
         // Without a thread that hears, nobody asks.
         if stopped.await.is_err() {
