@@ -41,6 +41,20 @@ fn without_an_api_server_for(name: &str, seconds: u32) {
     pool.asks_for("the pool to go down to one", Duration::from_secs(180), |replicas| replicas == 1);
     release.is_ready();
     pool.is_well();
+    what_is_made_later_is_seen(&release, name);
+}
+
+/// A new pool is looked after: names and addresses of new Services are known a minute later only, and the tests after this
+/// one need them.
+fn what_is_made_later_is_seen(release: &Release<'_>, name: &str) {
+    let team = Team::new(&format!("{name}-later"));
+    let aws = StandIn::start(&team);
+    let pool = Pool::apply(&team, &release.pool(&team, &aws, &fast(1)));
+    let read = || {
+        let conditions = pool.get()["status"]["conditions"].as_array().cloned()?;
+        conditions.iter().any(|of| of["type"] == "Ready" && of["reason"] == "ScaledToZero").then_some(())
+    };
+    until("a new pool to be looked after", Duration::from_secs(150), read, || team.told());
 }
 
 fn renewed(release: &Release<'_>) -> Value {
