@@ -15,6 +15,8 @@ pub const POOL_LABEL: &str = "exportpool.dev/pool";
 pub const TEMPLATE: &str = "exportpool.dev/template";
 /// On a Deployment: the generation of the pool that it was rendered for.
 pub const GENERATION: &str = "exportpool.dev/generation";
+/// On a Deployment: the operator that wrote it, as namespace and name of its Lease: those that take turns have one name.
+pub const OPERATOR: &str = "exportpool.dev/operator";
 /// Where consumers answer: `/report`, `/metrics`, probes.
 pub const WORKER_PORT: u16 = 3000;
 /// Selects everything that operators manage.

@@ -146,7 +146,10 @@ async fn warm_up(
 ) -> anyhow::Result<Vec<Arc<Context>>> {
     let readers = Arc::new(Readers::new(client, &started(arguments)?)?);
     definition_is_there(client, readiness).await;
-    let settings = Settings { class: arguments.class.clone() };
+    let settings = Settings {
+        class: arguments.class.clone(),
+        operator: format!("{}/{}", arguments.lease_namespace, arguments.lease_name),
+    };
     let rollouts = Arc::new(Rollouts::new(arguments.max_concurrent_rollouts));
     readiness.set(Some("listing what there is".to_owned()));
     let contexts: Vec<_> = arguments

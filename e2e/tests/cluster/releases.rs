@@ -57,6 +57,29 @@ fn releases_of_two_classes_each_look_after_their_own_pools_and_no_others() {
     assert!(!contested, "{}", first.told());
 }
 
+#[test]
+fn of_two_releases_on_one_pool_one_lets_go_of_it_and_the_other_says_so() {
+    let (first, second) = (Team::new("rival-a"), Team::new("rival-b"));
+    let of_first = Release::with_operators(&first, 1, &[]);
+    let aws = StandIn::start(&first);
+    let pool = Pool::of_one_as(&first, of_first.pool(&first, &aws, &fast(3)));
+    let same_class = format!("class={}", of_first.name());
+    let of_second = Release::with_operators(&second, 1, &[&same_class]);
+    let told = pool.has("PoolContested", "True", "AnotherOperator");
+    let message = told["message"].as_str().unwrap();
+    assert!(message.contains(of_second.name()) && message.contains("class"), "{message}");
+    let says_so = || of_second.log().contains("another operator looks after this pool").then_some(());
+    until("the second one to let go", Duration::from_secs(30), says_so, || of_second.log());
+    let generation = || {
+        let deployment = kubectl::get("deployment", &first.namespace, "pool");
+        deployment["metadata"]["generation"].as_u64().unwrap()
+    };
+    let before = generation();
+    pool.change(&json!({"scaling": {"minReplicas": 3}}));
+    pool.has_ready(3);
+    assert_eq!(generation(), before + 1, "one of them wrote, once");
+}
+
 fn names(objects: &[Value]) -> BTreeSet<String> {
     objects.iter().map(|object| object["metadata"]["name"].as_str().unwrap().to_owned()).collect()
 }

@@ -76,6 +76,11 @@ pub(super) enum Over {
 }
 
 impl Applied {
+    /// A child is written the next time, whatever is known of it.
+    pub(super) fn forget(&mut self, child: &Child) {
+        self.0.remove(&child.resource.kind);
+    }
+
     /// Makes a child what it has to be. `watched` is what was seen of it.
     ///
     /// Answers whether something was sent.

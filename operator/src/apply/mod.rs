@@ -77,7 +77,10 @@ pub async fn apply(
         return Ok(Written { replicas: target.workload.replicas(), waits_its_turn: false, lacks });
     }
     let waits_its_turn = !context.shared.rollouts.may_write(&uid, target.workload, &rendered);
-    let deployment = rendered.deployment_with(replicas);
+    let deployment = rendered.deployment_by(&context.settings.operator, replicas);
+    if target.workload.operator() != Some(&context.settings.operator) {
+        applying.applied.forget(&deployment);
+    }
     if waits_its_turn {
         children::put_replicas(&context.client, owner, &deployment, target.workload, replicas).await?;
     } else {

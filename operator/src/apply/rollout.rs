@@ -86,7 +86,7 @@ mod tests {
 
     /// A Deployment of three pods as this operator writes it, changed.
     fn workload(change: impl FnOnce(&mut Value)) -> Workload {
-        let mut deployment = rendered().deployment_with(3).object;
+        let mut deployment = rendered().deployment_by("system/exportpool", 3).object;
         deployment["status"] = json!({"replicas": 3, "updatedReplicas": 3});
         change(&mut deployment);
         let deployment = serde_json::from_value(deployment).unwrap();

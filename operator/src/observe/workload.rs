@@ -16,7 +16,7 @@ use kube_runtime::reflector::ObjectRef;
 
 use crate::{
     api::ExportPool,
-    names::{DELETION_COST, FIELD_MANAGER, pool_of},
+    names::{DELETION_COST, FIELD_MANAGER, OPERATOR, pool_of},
     watch::Watched,
 };
 
@@ -93,6 +93,12 @@ impl Workload {
             fields.is_some_and(|fields| !fields["f:spec"]["f:replicas"].is_null())
         };
         theirs.filter(writes).find_map(|entry| entry.manager.clone())
+    }
+
+    /// The operator that wrote the Deployment last.
+    #[must_use]
+    pub fn operator(&self) -> Option<&str> {
+        self.deployment.as_ref()?.annotations().get(OPERATOR).map(String::as_str)
     }
 
     /// Pods that are not terminating, and of these the ready ones.

@@ -31,6 +31,8 @@ use crate::{
 pub struct Settings {
     /// Pools of this class are ours; without one, pools without.
     pub class: Option<String>,
+    /// The name of this operator, for others that look after the same pools: namespace and name of its Lease.
+    pub operator: String,
 }
 
 /// What there is once in a process.

@@ -2,12 +2,13 @@
 
 mod context;
 mod pace;
+mod rivalry;
 mod state;
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use kube_runtime::controller::Action;
+use kube_runtime::{controller::Action, reflector::ObjectRef};
 use tokio::time::Instant;
 
 pub use context::{Context, Settings, Shared};
@@ -18,8 +19,11 @@ use crate::{
     apply::{self, Target, Written, fault::ApplyFault},
     decide::{Sharing, Undecidable, decide},
     observe::{self, workload::Workload},
-    report::{Hindrance, Obstacle, Round, events, metrics},
+    report::{Hindrance, ONE_EACH, Obstacle, Round, events, metrics},
 };
+
+/// A pool that another operator goes on with is looked at again after this.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Reconciles a pool. What goes wrong is a value, and is told on the pool: nothing is thrown.
 ///
@@ -40,6 +44,9 @@ pub async fn reconcile(pool: Arc<ExportPool>, context: Arc<Context>) -> Result<A
 
 async fn round(pool: &ExportPool, context: &Context, state: &mut State) -> Action {
     let workload = Workload::of(pool, &context.watched);
+    if gives_way(pool, context, state, &workload) {
+        return Action::requeue(LOOK_AGAIN);
+    }
     if state.is_due(pool, Instant::now()) {
         let seen = Box::pin(observe::observe(pool, context, &workload, state.looks)).await;
         let sharing = Sharing::of(pool, &seen.rivals);
@@ -55,6 +62,7 @@ async fn round(pool: &ExportPool, context: &Context, state: &mut State) -> Actio
         Ok(lacks) => lacks.map(Obstacle::from),
         Err(obstacle) => Some(obstacle),
     };
+    let rival = state.rivalry.other().map(str::to_owned);
     tell(
         pool,
         context,
@@ -63,10 +71,21 @@ async fn round(pool: &ExportPool, context: &Context, state: &mut State) -> Actio
             obstacle: obstacle.as_ref(),
             contested_by: contested_by.as_deref(),
             waits_its_turn: state.waits_its_turn,
+            rival: rival.as_deref(),
         },
     )
     .await;
     Action::requeue(state.wait(obstacle.as_ref(), Instant::now()))
+}
+
+/// Whether another operator goes on with this pool, and this one lets go of it.
+fn gives_way(pool: &ExportPool, context: &Context, state: &mut State, workload: &Workload) -> bool {
+    let ours = &context.settings.operator;
+    if state.rivalry.note(workload.operator(), ours, Instant::now()) {
+        let (pool, other) = (ObjectRef::from_obj(pool), state.rivalry.other());
+        tracing::warn!(%pool, other, "another operator looks after this pool as well, and goes on with it: {ONE_EACH}");
+    }
+    state.rivalry.gives_way(ours)
 }
 
 /// What was decided becomes so. As long as nothing is, the pods stay as many as they are. Answers what could not be

@@ -6,7 +6,7 @@ use exportpool_contract::report::ByQueue;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::pace;
+use super::{pace, rivalry::Rivalry};
 use crate::{
     api::ExportPool,
     apply::Applying,
@@ -38,6 +38,8 @@ pub(crate) struct State {
     pub waits_its_turn: bool,
     /// Who else wrote the replicas, and when that was seen last.
     contested: Option<(String, Instant)>,
+    /// Whether another operator looks after it as well.
+    pub rivalry: Rivalry,
     /// When the queues are read next, and the generation of the spec they were read for last.
     due_at: Option<Instant>,
     generation: Option<i64>,
@@ -59,6 +61,7 @@ impl State {
             looks: 0,
             waits_its_turn: false,
             contested: None,
+            rivalry: Rivalry::default(),
             due_at: None,
             generation: None,
             failures: 0,

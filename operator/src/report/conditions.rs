@@ -14,6 +14,10 @@ use crate::{
     names::DELETION_COST,
 };
 
+/// What to do where two operators look after one pool.
+pub(crate) const ONE_EACH: &str =
+    "give one of the two a class, or namespaces (the chart's class and watchNamespaces) without this one";
+
 /// A condition without its times.
 struct Fact {
     type_: &'static str,
@@ -41,6 +45,7 @@ pub(super) fn conditions(round: &Round<'_>, before: &[Condition]) -> Vec<Conditi
         Some(scaling_active(round)),
         objective_reachable(round),
         replicas_contested(round),
+        pool_contested(round),
         queue_shared(round),
         cost_contested(round),
     ];
@@ -230,6 +235,12 @@ fn replicas_contested(round: &Round<'_>) -> Option<Fact> {
          in place of spec.scaling), or not at all"
     );
     Some(Fact::new("ReplicasContested", True, "ForeignWriter", message))
+}
+
+fn pool_contested(round: &Round<'_>) -> Option<Fact> {
+    let who = round.hindrance.rival?;
+    let message = format!("the operator {who} looks after this pool as well, and lets go of it: {ONE_EACH}");
+    Some(Fact::new("PoolContested", True, "AnotherOperator", message))
 }
 
 fn queue_shared(round: &Round<'_>) -> Option<Fact> {

@@ -69,7 +69,9 @@ fn find<'a>(conditions: &'a [Condition], like: &Condition) -> Option<&'a Conditi
 fn badness(condition: Option<&Condition>) -> Option<&str> {
     let condition = condition?;
     let bad = match condition.type_.as_str() {
-        "Stalled" | "ReplicasContested" | "CostContested" => condition.status == ConditionStatus::True,
+        "Stalled" | "ReplicasContested" | "PoolContested" | "CostContested" => {
+            condition.status == ConditionStatus::True
+        }
         "QueuesReadable" | "ReportsReadable" | "ObjectiveReachable" => {
             condition.status == ConditionStatus::False
         }

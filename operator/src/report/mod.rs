@@ -19,6 +19,8 @@ use crate::{
     observe::workload::Workload,
 };
 
+pub(crate) use conditions::ONE_EACH;
+
 /// What happened to a pool in one round, for whoever tells of it.
 #[derive(Debug, Clone)]
 pub struct Round<'a> {
@@ -51,6 +53,8 @@ pub struct Hindrance<'a> {
     pub contested_by: Option<&'a str>,
     /// The operator would render other pods, and others' are replaced first.
     pub waits_its_turn: bool,
+    /// Another operator that looks after this pool as well, and lets go of it.
+    pub rival: Option<&'a str>,
 }
 
 /// How the last read of a queue ended.

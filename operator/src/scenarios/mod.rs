@@ -4,6 +4,7 @@
 mod cluster;
 mod faults;
 mod queues;
+mod rivals;
 mod rollouts;
 mod rounds;
 mod store;
@@ -58,6 +59,11 @@ impl Operator {
 
     /// One that starts now: it knows nothing but what is there.
     pub(crate) async fn on(cluster: &Cluster, sqs: &Sqs) -> Self {
+        Self::named("system/exportpool", cluster, sqs).await
+    }
+
+    /// One of that name.
+    pub(crate) async fn named(name: &str, cluster: &Cluster, sqs: &Sqs) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (client, mut watches) = (cluster.client(), JoinSet::new());
         let watched = Watched::begin(&client, Some("team"), &Readiness::default(), &mut watches);
@@ -71,7 +77,8 @@ impl Operator {
         let credentials = Credentials::over(sqs.http(), client.clone(), "prod".to_owned());
         let readers = Arc::new(Readers::over(credentials, &client, &started).unwrap());
         let shared = Shared { readers, rollouts: Arc::new(Rollouts::new(NonZeroUsize::MIN)) };
-        let context = Context::new(client, watched, shared, Settings::default(), "me".to_owned());
+        let settings = Settings { operator: name.to_owned(), ..Settings::default() };
+        let context = Context::new(client, watched, shared, settings, "me".to_owned());
         Self { cluster: cluster.clone(), sqs: sqs.clone(), context: Arc::new(context), _watches: watches }
     }
 

@@ -23,7 +23,7 @@ use super::children::Child;
 use crate::{
     api::ExportPool,
     api::ExportPoolSpec,
-    names::{GENERATION, POOL_LABEL, TEMPLATE, WORKER_PORT},
+    names::{GENERATION, OPERATOR, POOL_LABEL, TEMPLATE, WORKER_PORT},
     watch::PodMonitor,
 };
 
@@ -53,10 +53,12 @@ pub struct Rendered {
 }
 
 impl Rendered {
-    /// The Deployment with so many replicas. They are never left out: a field that nobody applies is nobody's.
+    /// The Deployment with so many replicas, and who wrote it. Replicas are never left out: a field that nobody applies is
+    /// nobody's.
     #[must_use]
-    pub fn deployment_with(&self, replicas: u32) -> Child {
+    pub fn deployment_by(&self, operator: &str, replicas: u32) -> Child {
         let mut deployment = self.deployment.clone();
+        deployment.object["metadata"]["annotations"][OPERATOR] = json!(operator);
         deployment.object["spec"]["replicas"] = json!(replicas);
         deployment
     }

@@ -45,13 +45,13 @@ fn refused(template: Value) -> String {
 #[test]
 fn a_small_pool_is_rendered_as_ever() {
     let rendered = rendered(|_| {});
-    assert_yaml_snapshot!("small", rendered.deployment_with(3).object);
+    assert_yaml_snapshot!("small", rendered.deployment_by("system/exportpool", 3).object);
 }
 
 #[test]
 fn a_pool_that_says_everything_is_rendered_as_ever() {
     let rendered = rendered(full);
-    assert_yaml_snapshot!("full", rendered.deployment_with(0).object);
+    assert_yaml_snapshot!("full", rendered.deployment_by("system/exportpool", 0).object);
     let others: Vec<_> = rendered.children.iter().map(|child| &child.object).collect();
     assert_yaml_snapshot!("full-others", others);
 }
@@ -69,7 +69,7 @@ fn a_pod_monitor_is_there_where_it_is_served_and_an_account_where_none_is_named(
 
 #[test]
 fn the_consumer_plans_with_less_time_than_the_kubelet_gives() {
-    let deployment = rendered(full).deployment_with(1).object;
+    let deployment = rendered(full).deployment_by("system/exportpool", 1).object;
     let pod = &deployment["spec"]["template"]["spec"];
     let environment = pod["containers"][0]["env"].as_array().unwrap();
     let grace = environment.iter().find(|variable| variable["name"] == "SHUTDOWN_GRACE_SECONDS").unwrap();
@@ -122,7 +122,7 @@ fn what_keeps_pods_safe_cannot_be_set_and_all_of_it_is_told_at_once() {
 
 #[test]
 fn a_list_of_names_is_merged_and_another_one_is_replaced() {
-    let deployment = rendered(full).deployment_with(1).object;
+    let deployment = rendered(full).deployment_by("system/exportpool", 1).object;
     let pod = &deployment["spec"]["template"]["spec"];
     let names =
         |list: &Value| list.as_array().unwrap().iter().map(|item| item["name"].clone()).collect::<Vec<_>>();
@@ -138,7 +138,7 @@ fn a_list_of_names_is_merged_and_another_one_is_replaced() {
 #[test]
 fn a_field_that_is_not_known_is_not_dropped() {
     let with = |pool: &mut Value| pool["spec"]["template"] = json!({"spec": {"nodeSelecter": {"a": "b"}}});
-    let deployment = rendered(with).deployment_with(1).object;
+    let deployment = rendered(with).deployment_by("system/exportpool", 1).object;
     assert_eq!(deployment["spec"]["template"]["spec"]["nodeSelecter"]["a"], "b");
 }
 
@@ -213,15 +213,15 @@ fn a_list_that_is_none_and_a_name_that_is_there_twice_are_refused() {
 /// Kubernetes would replace `$(NAME)`, and take `$$` for one dollar.
 #[test]
 fn a_dollar_in_a_value_is_a_dollar_in_the_pod() {
-    let deployment =
-        rendered(|pool| pool["spec"]["storage"]["prefix"] = json!("a$$b/$(PORT)")).deployment_with(1);
+    let deployment = rendered(|pool| pool["spec"]["storage"]["prefix"] = json!("a$$b/$(PORT)"))
+        .deployment_by("system/exportpool", 1);
     let environment = environment(&deployment.object);
     assert_eq!(environment["S3_PREFIX"]["value"], "a$$$$b/$$(PORT)");
 }
 
 #[test]
 fn every_variable_that_the_pool_sets_is_reserved_but_how_logs_are_written() {
-    let deployment = rendered(full).deployment_with(1);
+    let deployment = rendered(full).deployment_by("system/exportpool", 1);
     let set = environment(&deployment.object).into_iter().map(|(name, _)| name);
     let free: Vec<_> = set.filter(|name| !RESERVED.contains(&name.as_str())).collect();
     assert_eq!(free, ["LOG_FORMAT", "MAX_ATTEMPTS"], "the last one is of the template");
@@ -350,10 +350,10 @@ proptest! {
     /// Either a template is refused, or it leaves alone what keeps pods safe and what the operator relies on.
     #[test]
     fn no_template_loosens_anything(template in template()) {
-        let plain = kept(&rendered(|_| {}).deployment_with(1).object);
+        let plain = kept(&rendered(|_| {}).deployment_by("system/exportpool", 1).object);
         let with = pool(|pool| pool["spec"]["template"] = template);
         if let Ok(rendered) = render(&with, Served::default()) {
-            prop_assert_eq!(kept(&rendered.deployment_with(1).object), plain);
+            prop_assert_eq!(kept(&rendered.deployment_by("system/exportpool", 1).object), plain);
         }
     }
 }
