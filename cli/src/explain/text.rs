@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use exportpool_operator::api::{ConditionStatus, ExportPool, ExportPoolStatus, LastDecision};
 
 /// Conditions that are well when they are false, or not there.
-const WELL_IF_FALSE: [&str; 3] = ["Stalled", "Reconciling", "ReplicasContested"];
+const WELL_IF_FALSE: [&str; 5] =
+    ["Stalled", "Reconciling", "ReplicasContested", "PoolContested", "CostContested"];
 
 /// Why a pool has as many pods as it has.
 ///

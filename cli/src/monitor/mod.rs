@@ -41,8 +41,8 @@ const REQUESTS: usize = 4;
     after_help = "Only GetQueueAttributes is sent to SQS: watching receives no message. AWS bills it as a \
     request; at --interval 1s four queues make 10.4 million requests in 30 days.\n\n\
     Keys: q quit, p pause, + - interval, ? help. NO_COLOR is honoured. Where standard output is no terminal, plain \
-    lines are written.\n\nOf a pool (--pool) the queues are as the operator read them last, at most half a minute ago, and the pods are \
-    asked through the API server: that needs the right to forward ports to pods.\n\nWith --once the exit code is 1 when no queue can be read."
+    lines are written.\n\nOf a pool (--pool) the queues are as its status has them, which is not written for every number that moves, and \
+    up to 64 pods are asked through the API server: that needs the rights to list pods and to forward ports to them.\n\nWith --once the exit code is 1 when no queue can be read."
 )]
 pub(crate) struct Args {
     /// Print one table, or with --json one document, and exit.

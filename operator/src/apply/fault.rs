@@ -100,7 +100,7 @@ fn is_unknown_field(status: &Status) -> bool {
 /// Quotas and policies say "forbidden" as well. Of a right that is missing it is said who cannot do what:
 /// `User "operator" cannot patch resource "deployments"`.
 fn is_without_right(status: &Status) -> bool {
-    status.is_forbidden() && status.message.contains("\" cannot ")
+    status.is_forbidden() && status.message.contains("User \"") && status.message.contains("\" cannot ")
 }
 
 /// In a namespace that ends, or has ended, nothing new can be made, and nothing is wrong.

@@ -78,15 +78,23 @@ pub async fn apply(
     }
     let waits_its_turn = !context.shared.rollouts.may_write(&uid, target.workload, &rendered);
     let deployment = rendered.deployment_by(&context.settings.operator, replicas);
-    if target.workload.operator() != Some(&context.settings.operator) {
+    if is_of_another_operator(target.workload, &context.settings.operator) {
         applying.applied.forget(&deployment);
     }
     if waits_its_turn {
         children::put_replicas(&context.client, owner, &deployment, target.workload, replicas).await?;
-    } else {
-        put_deployment(context, owner, applying, &deployment, target.workload).await?;
+    } else if let Err(fault) = put_deployment(context, owner, applying, &deployment, target.workload).await {
+        // What lasts keeps no other pool waiting.
+        if !fault.passes() {
+            context.shared.rollouts.forget(&uid);
+        }
+        return Err(fault.into());
     }
     Ok(Written { replicas, waits_its_turn, lacks })
+}
+
+fn is_of_another_operator(workload: &Workload, ours: &str) -> bool {
+    workload.deployment.is_some() && workload.operator() != Some(ours)
 }
 
 /// Makes the children beside the Deployment what they have to be. A pool is not begun by halves; of one that is there, a

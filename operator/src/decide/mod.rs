@@ -96,10 +96,11 @@ impl Case<'_> {
         self.scaled(decision, schedule)
     }
 
-    /// Only of a queue that this pool may read: whoever may not learns nothing of who else does.
+    /// Only of a queue that this pool may read: whoever may not learns nothing of who else does. One that is drained goes on:
+    /// that is a way out.
     fn yields_to(&self, decision: &Decision) -> Option<String> {
         let unknown = matches!(decision.reason, Reason::HeldUnknown { .. });
-        self.sharing.yields_to.clone().filter(|_| !unknown)
+        self.sharing.yields_to.clone().filter(|_| !unknown && !self.spec.drain)
     }
 
     fn scaled(&self, decision: &Decision, schedule: Option<&Schedule>) -> (u32, Why) {

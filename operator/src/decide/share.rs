@@ -13,7 +13,7 @@ use super::{count, slots};
 use crate::api::{ConditionStatus, ExportPool, Mode};
 
 /// Faults of a queue that pass: who has one may read the queue.
-const PASSING: [&str; 4] = ["Throttled", "Unreachable", "Stale", "NotRead"];
+const PASSING: [&str; 3] = ["Throttled", "Unreachable", "Stale"];
 
 /// How a pool shares its queues with others.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,11 +85,12 @@ fn weight(pool: &ExportPool) -> u64 {
     u64::from(replicas) * u64::from(slots(&pool.spec.worker))
 }
 
+/// Whether a pool reads its queues, or did: one that no operator looks after, or not yet, has no part in them.
 fn reads(rival: &ExportPool) -> bool {
     let conditions = rival.status.as_ref().map_or(&[][..], |status| &status.conditions);
     let readable = conditions.iter().find(|condition| condition.type_ == "QueuesReadable");
-    let may = readable.is_none_or(|readable| {
-        readable.status != ConditionStatus::False || PASSING.contains(&readable.reason.as_str())
+    let may = readable.is_some_and(|readable| {
+        readable.status == ConditionStatus::True || PASSING.contains(&readable.reason.as_str())
     });
     may && rival.metadata.deletion_timestamp.is_none()
 }
@@ -130,17 +131,20 @@ mod tests {
             pool["metadata"]["name"] = json!(name);
             pool["metadata"]["namespace"] = json!(namespace);
             pool["metadata"]["creationTimestamp"] = json!(format!("2026-11-25T12:00:{second:02}Z"));
+            queues_readable(pool, "True", "Read");
             change(pool);
         }))
     }
 
+    fn queues_readable(pool: &mut Value, status: &str, reason: &str) {
+        pool["status"] = json!({"conditions": [{
+            "type": "QueuesReadable", "status": status, "reason": reason, "message": "",
+            "lastTransitionTime": "2026-11-25T12:00:00Z",
+        }]});
+    }
+
     fn unreadable(reason: &'static str) -> impl FnOnce(&mut Value) {
-        move |pool| {
-            pool["status"] = json!({"conditions": [{
-                "type": "QueuesReadable", "status": "False", "reason": reason, "message": "",
-                "lastTransitionTime": "2026-11-25T12:00:00Z",
-            }]});
-        }
+        move |pool| queues_readable(pool, "False", reason)
     }
 
     fn sharing(pool: &ExportPool, rivals: &[&Arc<ExportPool>]) -> Sharing {
@@ -174,6 +178,8 @@ mod tests {
             let stranger = named("x", "a", 1, unreadable(reason));
             assert_eq!(sharing(&pool, &[&stranger]), Sharing::default(), "{reason}");
         }
+        let unattended = named("x", "a", 1, |pool| pool["status"] = json!({}));
+        assert_eq!(sharing(&pool, &[&unattended]), Sharing::default());
         let throttled = named("x", "a", 1, unreadable("Throttled"));
         assert_eq!(sharing(&pool, &[&throttled]).yields_to.as_deref(), Some("x/a"));
     }

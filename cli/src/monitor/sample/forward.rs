@@ -75,7 +75,7 @@ impl Forwards {
         let url = url(pod);
         let body = match timeout(ANSWER, fetch(&mut link)).await {
             Ok(Ok(body)) => body,
-            Ok(Err(Fault::NoAnswer)) | Err(_) => return Err(Unreadable::NoConsumer { url }),
+            Ok(Err(Fault::NoAnswer)) | Err(_) => return Err(Unreadable::PodSilent),
             Ok(Err(Fault::Answer(why))) => return Err(Unreadable::NotAReport { url, why }),
         };
         let report = parse(&body).map_err(|why| Unreadable::NotAReport { url, why })?;

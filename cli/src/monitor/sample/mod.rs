@@ -121,7 +121,7 @@ impl Sampler {
         Self { source: Source::Cluster(Box::new(pool)), since: Instant::now() }
     }
 
-    /// Reads everything once, at the same time. Takes 3 s at most for queues, 1 s for reports; of a pool 8 s.
+    /// Reads everything once, at the same time. Takes 3 s at most for queues, 1 s for reports.
     pub(crate) async fn read(&mut self) -> Sample {
         let (at, elapsed) = (Local::now().fixed_offset(), self.since.elapsed());
         let (pool, queues, consumers) = match &mut self.source {

@@ -54,14 +54,16 @@ impl ClusterPool {
         match self.pools.get_opt(&self.known.name_any()).await {
             Ok(Some(pool)) => Ok(pool),
             Ok(None) => Err(Unreadable::NoPool { pool: self.name() }),
-            Err(_) => Err(Unreadable::NoApiServer),
+            Err(error) => Err(no_answer(&error)),
         }
     }
 
     async fn consumers(&mut self) -> Vec<ConsumerReading> {
         let of_pool = format!("{POOL_LABEL}={}", self.known.name_any());
-        let Ok(pods) = self.pods.list(&ListParams::default().labels(&of_pool).limit(MOST_PODS)).await else {
-            return vec![consumer("pods", Err(Unreadable::NoApiServer))];
+        let pods = self.pods.list(&ListParams::default().labels(&of_pool).limit(MOST_PODS)).await;
+        let pods = match pods {
+            Ok(pods) => pods,
+            Err(error) => return vec![consumer("pods", Err(no_answer(&error)))],
         };
         let (running, others): (Vec<_>, Vec<_>) = pods.items.iter().partition(|pod| waits_for(pod).is_none());
         let names: Vec<_> = running.iter().map(|pod| pod.name_any()).collect();
@@ -74,6 +76,13 @@ impl ClusterPool {
         let mut consumers: Vec<_> = running.chain(others).collect();
         consumers.sort_by(|a, b| a.consumer.cmp(&b.consumer));
         consumers
+    }
+}
+
+fn no_answer(error: &kube::Error) -> Unreadable {
+    match error {
+        kube::Error::Api(status) => Unreadable::ClusterRefuses { why: status.message.clone() },
+        _ => Unreadable::NoApiServer,
     }
 }
 

@@ -78,6 +78,12 @@ pub(crate) enum Unreadable {
     /// The API server does not answer.
     #[error("the API server does not answer")]
     NoApiServer,
+    /// The API server does not let it be read.
+    #[error("the API server refuses it ({why})")]
+    ClusterRefuses {
+        /// What it says.
+        why: String,
+    },
     /// The pool is not there any more.
     #[error("there is no ExportPool {pool}")]
     NoPool {
@@ -96,6 +102,9 @@ pub(crate) enum Unreadable {
         /// The kubelet's word, or the pod's phase.
         why: String,
     },
+    /// The pod runs and does not answer.
+    #[error("the pod does not answer")]
+    PodSilent,
     /// No connection to the pod through the API server.
     #[error("the API server forwards no port of the pod ({why})")]
     NotForwarded {
@@ -120,9 +129,11 @@ impl Unreadable {
             Self::NoConsumer { .. } => "noConsumer",
             Self::NotAReport { .. } => "notAReport",
             Self::NoApiServer => "noApiServer",
+            Self::ClusterRefuses { .. } => "clusterRefuses",
             Self::NoPool { .. } => "noPool",
             Self::NotReadByOperator { .. } => "notReadByOperator",
             Self::NotRunning { .. } => "notRunning",
+            Self::PodSilent => "podSilent",
             Self::NotForwarded { .. } => "notForwarded",
         }
     }
@@ -151,9 +162,13 @@ impl Unreadable {
             Self::NoDeadLetterQueue { .. } => "set a RedrivePolicy on the queue, or SQS_…_DLQ_URL",
             Self::NotFoundYet { .. } => "make that queue readable, or set SQS_…_DLQ_URL",
             Self::NoConsumer { .. } => "start the consumer, or pass --consumer URL for one that runs",
+            Self::PodSilent => "kubectl logs tells what it does",
             Self::NotAReport { .. } => "name an exportpool consumer of this version",
             Self::NoApiServer => {
                 "see whether the cluster is up, and whether KUBECONFIG and --context name it"
+            }
+            Self::ClusterRefuses { .. } => {
+                "getting exportpools and listing pods has to be allowed in the namespace, as the role view does"
             }
             Self::NoPool { .. } => "look with kubectl get exportpools -A",
             Self::NotReadByOperator { .. } => return format!("{} explain tells more", program()).into(),
