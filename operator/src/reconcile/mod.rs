@@ -83,6 +83,7 @@ fn gives_way(pool: &ExportPool, context: &Context, state: &mut State, workload: 
     let ours = &context.settings.operator;
     if state.rivalry.note(workload.operator(), ours, Instant::now()) {
         context.shared.rollouts.forget(pool.metadata.uid.as_deref().unwrap_or_default());
+        state.let_go(pool);
         let (pool, other) = (ObjectRef::from_obj(pool), state.rivalry.other());
         tracing::warn!(%pool, other, "another operator looks after this pool as well, and goes on with it: {ONE_EACH}");
     }

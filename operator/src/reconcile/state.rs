@@ -68,6 +68,12 @@ impl State {
         }
     }
 
+    /// Forgets the pool, but for who else looks after it: what was seen until now is no ground to decide from later.
+    pub(super) fn let_go(&mut self, pool: &ExportPool) {
+        let rivalry = std::mem::take(&mut self.rivalry);
+        *self = Self { rivalry, ..Self::begin(pool) };
+    }
+
     /// Notes who else writes the replicas, and answers who did in the last minutes.
     pub(super) fn contested_by(&mut self, who: Option<String>, now: Instant) -> Option<String> {
         if let Some(who) = who {
