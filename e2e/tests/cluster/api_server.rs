@@ -35,7 +35,8 @@ fn without_an_api_server_for(name: &str, seconds: u32) {
     let before = renewed(&release);
     machine::restart("apiserver", seconds);
     let leads = || (renewed(&release) != before).then_some(());
-    until("an operator to lead", Duration::from_secs(60), leads, || release.log());
+    // Operators that lost the Lease end, and are started again after ever longer pauses.
+    until("an operator to lead", Duration::from_secs(180), leads, || release.log());
     all_stored(&load.findings(Duration::from_secs(260)), 400);
     pool.change(&json!({"scaling": {"minReplicas": 1}}));
     pool.asks_for("the pool to go down to one", Duration::from_secs(180), |replicas| replicas == 1);
