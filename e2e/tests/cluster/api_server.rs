@@ -34,6 +34,8 @@ fn without_an_api_server_for(name: &str, seconds: u32) {
     pool.has_ready(2);
     let before = renewed(&release);
     machine::restart("apiserver", seconds);
+    // It may take kube-proxy minutes to hear of an API server that is back, and pods reach that one through it.
+    machine::restart("proxy", 0);
     let leads = || (renewed(&release) != before).then_some(());
     // Operators that lost the Lease end, and are started again after ever longer pauses.
     until("an operator to lead", Duration::from_secs(180), leads, || release.log());
