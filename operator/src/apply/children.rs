@@ -105,7 +105,11 @@ impl Applied {
         }
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), owner.namespace, &child.resource);
         if is_new || watched.is_none() {
-            check_owner(&api, owner, child).await?;
+            let is_there = check_owner(&api, owner, child).await?;
+            if is_there && watched.is_none() && over == Over::WhatWasWatched {
+                label(&api, child).await?;
+                return Err(ApplyFault::Conflict { kind: kind.clone() });
+            }
         } else if watched.is_some_and(|metadata| !is_owned(metadata.owner_references.as_deref(), owner)) {
             return Err(conflict(child));
         }
@@ -157,12 +161,21 @@ fn guarded<'a>(object: &'a Value, version: Option<&String>) -> Cow<'a, Value> {
     Cow::Owned(object)
 }
 
-/// Before a child is made, and before the first write: it is not there, or is this pool's.
-async fn check_owner(api: &Api<DynamicObject>, owner: Owner<'_>, child: &Child) -> Result<(), ApplyFault> {
+/// Before a child is made, and before the first write: it is not there, or is this pool's. Answers whether it is there.
+async fn check_owner(api: &Api<DynamicObject>, owner: Owner<'_>, child: &Child) -> Result<bool, ApplyFault> {
     let found = api.get_metadata_opt(&child.name).await;
     let found = found.map_err(|error| ApplyFault::of(&child.resource.kind, &error))?;
-    let foreign = found.is_some_and(|found| !is_owned(found.metadata.owner_references.as_deref(), owner));
-    if foreign { Err(conflict(child)) } else { Ok(()) }
+    let foreign =
+        found.as_ref().is_some_and(|found| !is_owned(found.metadata.owner_references.as_deref(), owner));
+    if foreign { Err(conflict(child)) } else { Ok(found.is_some()) }
+}
+
+/// Gives a child back the labels that it is watched by: somebody took them away, and what it asks for is not known here.
+async fn label(api: &Api<DynamicObject>, child: &Child) -> Result<(), ApplyFault> {
+    let patch = json!({"metadata": {"labels": child.object["metadata"]["labels"]}});
+    let how = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let labelled = api.patch_metadata(&child.name, &how, &Patch::Merge(patch)).await;
+    labelled.map(|_| ()).map_err(|error| ApplyFault::of(&child.resource.kind, &error))
 }
 
 fn is_owned(owners: Option<&[OwnerReference]>, owner: Owner<'_>) -> bool {

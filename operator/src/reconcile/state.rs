@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{pace, rivalry::Rivalry};
 use crate::{
     api::ExportPool,
-    apply::Applying,
+    apply::{Applying, fault::ApplyFault},
     decide::{Memory, Undecidable, Verdict},
     observe::Seen,
     report::{
@@ -107,6 +107,10 @@ impl State {
     pub(super) fn wait(&mut self, obstacle: Option<&Obstacle>, now: Instant) -> Duration {
         self.failures = if obstacle.is_some() { self.failures.saturating_add(1) } else { 0 };
         let due = self.due_at.map_or(Duration::ZERO, |due_at| due_at.saturating_duration_since(now));
+        // What is there is not what was decided from.
+        if matches!(obstacle, Some(Obstacle::Apply(ApplyFault::Conflict { .. }))) {
+            self.due_at = None;
+        }
         match obstacle {
             // A round that fails slowly lasts until its queues are due, and is no reason to begin the next one at once.
             Some(obstacle) if obstacle.passes() => pace::again(self.failures).min(due.max(pace::AGAIN)),

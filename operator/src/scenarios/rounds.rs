@@ -6,7 +6,7 @@ use kube_runtime::{controller::Action, reflector::ObjectRef};
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{Cluster, DEPLOYMENT, Fate, Operator, POOL, put_pool, settle};
+use super::{Cluster, DEPLOYMENT, Fate, Operator, POOL, Reply, Sqs, put_pool, settle};
 
 const ALL: [&str; 5] = [
     "PATCH serviceaccounts/reports",
@@ -87,7 +87,7 @@ async fn a_deployment_of_somebody_else_is_not_touched() {
         "namespace": "team"}, "spec": {"replicas": 4}});
     cluster.put(DEPLOYMENT, &theirs);
     let before = cluster.get(DEPLOYMENT);
-    let operator = Operator::on(&cluster, &super::Sqs::that(super::Reply::Depth(30))).await;
+    let operator = Operator::on(&cluster, &Sqs::that(Reply::Depth(30))).await;
     operator.round().await;
     operator.next_round().await;
     assert_eq!(cluster.get(DEPLOYMENT), before);
@@ -114,6 +114,37 @@ async fn what_somebody_else_makes_in_place_of_a_child_is_not_touched() {
         assert_eq!(operator.cluster.get(place), before);
         assert_eq!(operator.cluster.holds(POOL, "Stalled").as_deref(), Some("NameConflict"));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_that_lost_its_labels_is_given_them_back_and_keeps_its_replicas() {
+    let operator = Operator::with(|_| {}).await;
+    operator.come_to_rest().await;
+    let labels = operator.cluster.get(DEPLOYMENT)["metadata"]["labels"].clone();
+    take_label(&operator.cluster);
+    for _ in 0..8 {
+        operator.next_round().await;
+    }
+    let after = operator.cluster.get(DEPLOYMENT);
+    assert_eq!((&after["metadata"]["labels"], &after["spec"]["replicas"]), (&labels, &json!(15)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_that_starts_and_finds_a_deployment_without_its_labels_keeps_its_replicas() {
+    let operator = Operator::with(|_| {}).await;
+    operator.come_to_rest().await;
+    take_label(&operator.cluster);
+    let next = Operator::on(&operator.cluster, &Sqs::that(Reply::Depth(0))).await;
+    for _ in 0..3 {
+        next.round().await;
+        assert_eq!(next.cluster.replicas(), Some(15));
+    }
+    assert_eq!(next.cluster.condition(POOL, "Stalled"), None);
+}
+
+/// Somebody takes away what the Deployment is watched by.
+fn take_label(cluster: &Cluster) {
+    cluster.put(DEPLOYMENT, &json!({"metadata": {"labels": {"app.kubernetes.io/managed-by": null}}}));
 }
 
 #[tokio::test(start_paused = true)]

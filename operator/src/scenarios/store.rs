@@ -14,7 +14,29 @@ const HAVE_GENERATION: [&str; 4] = ["Deployment", "ExportPool", "PodDisruptionBu
 pub(super) struct Store {
     objects: BTreeMap<String, Value>,
     /// All that ever happened: a resourceVersion counts it.
-    events: Vec<(String, Value)>,
+    events: Vec<Change>,
+}
+
+/// What happened to an object.
+struct Change {
+    place: String,
+    what: &'static str,
+    before: Value,
+    object: Value,
+}
+
+impl Change {
+    /// As a watch tells it: what is selected no longer is gone, and what was not before is new.
+    fn told_to(&self, asked: &Asked) -> Option<Value> {
+        let selects = |object| asked.selects(&self.place, object);
+        let what = match (!self.before.is_null() && selects(&self.before), selects(&self.object)) {
+            (false, false) => return None,
+            (true, false) => "DELETED",
+            (false, true) => "ADDED",
+            (true, true) => self.what,
+        };
+        Some(json!({"type": what, "object": self.object}))
+    }
 }
 
 impl Store {
@@ -50,8 +72,7 @@ impl Store {
     /// The first event of a watch after a version, and its version.
     pub(super) fn next_event(&self, asked: &Asked, since: usize) -> Option<(usize, Value)> {
         let mut later = self.events.iter().enumerate().skip(since);
-        let (at, (_, event)) = later.find(|(_, (place, event))| asked.selects(place, &event["object"]))?;
-        Some((at + 1, event.clone()))
+        later.find_map(|(at, change)| Some((at + 1, change.told_to(asked)?)))
     }
 
     /// Merges a change into what is there; a status is its one owner's, who applies all of it. A change that names another
@@ -81,19 +102,19 @@ impl Store {
             let generation = before["metadata"]["generation"].as_i64().unwrap_or(0);
             object["metadata"]["generation"] = json!(generation + 1);
         }
-        let object = self.tell(if before.is_null() { "ADDED" } else { "MODIFIED" }, place, object);
+        let object = self.tell("MODIFIED", place, before, object);
         self.objects.insert(place.to_owned(), object.clone());
         Ok(object)
     }
 
     pub(super) fn delete(&mut self, place: &str) {
         let object = self.objects.remove(place).unwrap();
-        self.tell("DELETED", place, object);
+        self.tell("DELETED", place, object.clone(), object);
     }
 
-    fn tell(&mut self, what: &str, place: &str, mut object: Value) -> Value {
+    fn tell(&mut self, what: &'static str, place: &str, before: Value, mut object: Value) -> Value {
         object["metadata"]["resourceVersion"] = json!((self.version() + 1).to_string());
-        self.events.push((place.to_owned(), json!({"type": what, "object": object})));
+        self.events.push(Change { place: place.to_owned(), what, before, object: object.clone() });
         object
     }
 }
