@@ -1,10 +1,11 @@
 //! A cluster, and a pool on it.
 
 use anyhow::{Context as _, anyhow, bail};
-use exportpool_operator::api::ExportPool;
+use exportpool_operator::{api::ExportPool, client::bounded};
 use kube::{
     Api, Client, Config, ResourceExt,
     api::ListParams,
+    client::ClientBuilder,
     config::{KubeConfigOptions, Kubeconfig},
 };
 
@@ -38,7 +39,7 @@ pub(crate) async fn cluster(context: Option<&str>, namespace: Option<&str>) -> a
         }
     };
     let namespace = namespace.map_or_else(|| config.default_namespace.clone(), str::to_owned);
-    Ok(Cluster { client: Client::try_from(config)?, namespace })
+    Ok(Cluster { client: bounded(ClientBuilder::try_from(config)?), namespace })
 }
 
 /// The pool of that name.

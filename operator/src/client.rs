@@ -2,19 +2,34 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use axum::{
     body::{Bytes, HttpBody},
     http::{Request, Response},
 };
-use kube::client::{Body, Client, ClientBuilder};
+use kube::{
+    Config,
+    client::{Body, Client, ClientBuilder},
+};
 use tower::{BoxError, Service, timeout::TimeoutLayer};
 
 /// From a request to the head of its answer, with all that it is tried again meanwhile: kube has no bound of its own, and
 /// tries what an API server has no time for for minutes. Of a watch this is its beginning alone.
 pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_secs(15);
 
+/// The client of the cluster that this runs in, or of the kubeconfig.
+///
+/// # Errors
+/// There is none, or it is not understood.
+pub async fn inferred() -> anyhow::Result<Client> {
+    let config = Config::infer()
+        .await
+        .context("there is no cluster to talk to: neither a pod's ServiceAccount nor a kubeconfig")?;
+    Ok(bounded(ClientBuilder::try_from(config)?))
+}
+
 /// The client, as built so far.
-pub(crate) fn bounded<S, B>(client: ClientBuilder<S>) -> Client
+pub fn bounded<S, B>(client: ClientBuilder<S>) -> Client
 where
     S: Service<Request<Body>, Response = Response<B>> + Send + 'static,
     S::Future: Send + 'static,

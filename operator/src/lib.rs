@@ -6,7 +6,7 @@
 pub mod api;
 pub mod apply;
 pub mod arguments;
-mod client;
+pub mod client;
 pub mod crd;
 pub mod decide;
 mod http;

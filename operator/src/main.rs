@@ -6,7 +6,7 @@ use clap::Parser;
 use exportpool_operator::{
     api::ExportPool,
     arguments::{Arguments, Command, Controller, LogFormat},
-    crd, run,
+    client, crd, run,
 };
 use kube::{
     Api, Client, ResourceExt,
@@ -47,7 +47,7 @@ fn print_definition() -> anyhow::Result<()> {
 }
 
 async fn check_empty(scope: &Controller) -> anyhow::Result<()> {
-    let client = Client::try_default().await?;
+    let client = client::inferred().await?;
     let mut names = Vec::new();
     for namespace in scope.namespaces() {
         names.extend(pools_of(scope, &in_scope(&client, namespace)).await?);

@@ -15,6 +15,8 @@ pub const POOL_LABEL: &str = "exportpool.dev/pool";
 pub const TEMPLATE: &str = "exportpool.dev/template";
 /// On a Deployment: the generation of the pool that it was rendered for.
 pub const GENERATION: &str = "exportpool.dev/generation";
+/// On a Deployment: a hash of what the pool asks for of its pods, whoever renders it.
+pub const ASKED_FOR: &str = "exportpool.dev/asked-for";
 /// On a Deployment: the operator that wrote it, as namespace and name of its Lease: those that take turns have one name.
 pub const OPERATOR: &str = "exportpool.dev/operator";
 /// Where consumers answer: `/report`, `/metrics`, probes.

@@ -4,7 +4,7 @@ use std::{convert::Infallible, future::ready, num::NonZeroU32, sync::Arc, time::
 
 use anyhow::{Context as _, bail};
 use futures_util::{Stream, StreamExt, stream};
-use kube::{Api, Client, Config, client::ClientBuilder};
+use kube::{Api, Client};
 use kube_runtime::Controller;
 use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -47,10 +47,7 @@ pub async fn run(arguments: arguments::Controller) -> anyhow::Result<()> {
     let ended = signalled()?;
     tokio::pin!(ended);
     let readiness = Readiness::not_yet("starting");
-    let config = Config::infer()
-        .await
-        .context("there is no cluster to talk to: neither a pod's ServiceAccount nor a kubeconfig")?;
-    let client = client::bounded(ClientBuilder::try_from(config)?);
+    let client = client::inferred().await?;
     let mut tasks = JoinSet::new();
     serve(&arguments, &readiness, &mut tasks)?;
     let mut election = Election::new(
@@ -106,6 +103,7 @@ async fn lead(
 /// Rounds of the pools of one scope, until told to stop.
 async fn control(context: Arc<Context>, stop: CancellationToken) {
     let pools = context.watched.pools.clone();
+    context.shared.rollouts.resume(&context.watched);
     let config = kube_runtime::Config::default().concurrency(CONCURRENT_ROUNDS);
     let never_fails = |_, error: &Infallible, _| match *error {};
     Controller::for_shared_stream(touched(context.watched.clone()), pools)
@@ -152,20 +150,20 @@ async fn warm_up(
     };
     let rollouts = Arc::new(Rollouts::new(arguments.max_concurrent_rollouts));
     readiness.set(Some("listing what there is".to_owned()));
-    let contexts: Vec<_> = arguments
-        .namespaces()
-        .map(|namespace| {
-            let watched = Watched::begin(client, namespace, readiness, tasks);
-            let shared = Shared { readers: Arc::clone(&readers), rollouts: Arc::clone(&rollouts) };
-            let identity = arguments.identity.clone();
-            Arc::new(Context::new(client.clone(), watched, shared, settings.clone(), identity))
-        })
-        .collect();
-    for context in &contexts {
-        context.watched.ready().await;
+    let namespaces = arguments.namespaces();
+    let scopes: Vec<_> =
+        namespaces.map(|namespace| Watched::begin(client, namespace, readiness, tasks)).collect();
+    for watched in &scopes {
+        watched.ready().await;
     }
     readiness.set(None);
-    Ok(contexts)
+    let pools = scopes.iter().map(|watched| watched.pools.clone()).collect();
+    let shared = Shared { readers, rollouts, pools };
+    let context = |watched| {
+        let identity = arguments.identity.clone();
+        Arc::new(Context::new(client.clone(), watched, shared.clone(), settings.clone(), identity))
+    };
+    Ok(scopes.into_iter().map(context).collect())
 }
 
 fn started(arguments: &arguments::Controller) -> anyhow::Result<Started<'_>> {

@@ -16,7 +16,11 @@ use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
 
 use super::fault::ApplyFault;
-use crate::{names::FIELD_MANAGER, observe::workload::Workload, report::metrics};
+use crate::{
+    names::{FIELD_MANAGER, OPERATOR},
+    observe::workload::Workload,
+    report::metrics,
+};
 
 /// A child that no watch tells of for so long after it was written was deleted before it was seen.
 const SEEN_WITHIN: Duration = Duration::from_secs(30);
@@ -125,7 +129,7 @@ impl Applied {
     }
 }
 
-/// Sets a Deployment's replicas and nothing else of it, if the one that was watched asks for others.
+/// Sets a Deployment's replicas and who wrote them, and nothing else of it, if the one that was watched asks for others.
 ///
 /// # Errors
 /// [`ApplyFault`]: also if somebody wrote it meanwhile. Nothing was written.
@@ -142,7 +146,10 @@ pub(super) async fn put_replicas(
     }
     let kind = &deployment.resource.kind;
     let patch = json!({
-        "metadata": {"resourceVersion": watched.metadata.resource_version},
+        "metadata": {
+            "resourceVersion": watched.metadata.resource_version,
+            "annotations": {OPERATOR: deployment.object["metadata"]["annotations"][OPERATOR]},
+        },
         "spec": {"replicas": replicas},
     });
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), owner.namespace, &deployment.resource);

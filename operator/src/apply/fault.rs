@@ -79,12 +79,6 @@ impl ApplyFault {
         }
     }
 
-    /// Whether it is about this one object, and others can be written all the same.
-    #[must_use]
-    pub(super) const fn is_of_one(&self) -> bool {
-        matches!(self, Self::Forbidden { .. } | Self::Refused { .. })
-    }
-
     /// Whether it passes by itself.
     #[must_use]
     pub const fn passes(&self) -> bool {

@@ -64,9 +64,11 @@ pub async fn apply(
     target: Target<'_>,
 ) -> Result<Written, Obstacle> {
     let served = Served { pod_monitors: context.watched.pod_monitors.get().is_some() };
-    let rendered = render(pool, served)
-        .map_err(|invalid| Obstacle::Spec { reason: invalid.reason(), message: invalid.to_string() })?;
     let (namespace, uid) = (pool.namespace().unwrap_or_default(), pool.uid().unwrap_or_default());
+    let rendered = render(pool, served).map_err(|invalid| {
+        context.shared.rollouts.forget(&uid);
+        Obstacle::Spec { reason: invalid.reason(), message: invalid.to_string() }
+    })?;
     let owner = Owner { namespace: &namespace, uid: &uid };
     let lacks = put_children(pool, context, applying, &rendered.children, target.workload).await?;
     let replicas = allowed(target);
@@ -97,8 +99,8 @@ fn is_of_another_operator(workload: &Workload, ours: &str) -> bool {
     workload.deployment.is_some() && workload.operator() != Some(ours)
 }
 
-/// Makes the children beside the Deployment what they have to be. A pool is not begun by halves; of one that is there, a
-/// child that is refused keeps none of the others back, and is answered.
+/// Makes the children beside the Deployment what they have to be. A pool is not begun by halves; of one that is there, no
+/// child keeps the Deployment back, and what is wrong with the first is answered.
 async fn put_children(
     pool: &ExportPool,
     context: &Context,
@@ -116,12 +118,19 @@ async fn put_children(
         let watched = watched(context, owner, child);
         let put = applying.applied.put(&context.client, owner, child, watched.as_ref(), Over::Anything).await;
         match put {
-            Err(fault) if fault.is_of_one() && workload.deployment.is_some() => lacks = lacks.or(Some(fault)),
-            Err(fault) => return Err(fault),
             Ok(_) => {}
+            Err(fault) if !may_lack(child, workload) => return Err(fault),
+            // Each further child may take as long.
+            Err(fault @ ApplyFault::Unreachable { .. }) => return Ok(lacks.or(Some(fault))),
+            Err(fault) => lacks = lacks.or(Some(fault)),
         }
     }
     Ok(lacks)
+}
+
+/// Pods need nothing of a PodMonitor.
+fn may_lack(child: &Child, workload: &Workload) -> bool {
+    workload.deployment.is_some() || child.resource.kind == "PodMonitor"
 }
 
 /// While a rollout is on, pods of both templates are there, and which of them go is not ours to say: nothing is taken

@@ -1,17 +1,17 @@
-//! Rollouts that nobody asked for: another operator renders other pods for the same spec. They wait for their turn, so
-//! that an upgrade of the operator does not replace the pods of a whole cluster at once.
+//! Rollouts that nobody asked for: another operator renders other pods for what a pool asks for. They wait for their turn,
+//! so that an upgrade of the operator does not replace the pods of a whole cluster at once.
 
 use std::{
     collections::HashSet,
     num::NonZeroUsize,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 
 use super::render::Rendered;
-use crate::{names, observe::workload::Workload};
+use crate::{names, observe::workload::Workload, watch::Watched};
 
 /// Which pools' pods are replaced without being asked for, and how many may be at a time.
 #[derive(Debug)]
@@ -25,6 +25,21 @@ impl Rollouts {
     #[must_use]
     pub fn new(at_most: NonZeroUsize) -> Self {
         Self { at_most, on: Mutex::default() }
+    }
+
+    /// Begins where another leader ended: rollouts that are on keep others waiting, whoever asked for them.
+    pub(crate) fn resume(&self, watched: &Watched) {
+        let pools: HashSet<_> = watched.pools.state().iter().filter_map(|pool| pool.uid()).collect();
+        let is_on = |deployment: &Arc<Deployment>| {
+            let workload = Workload { deployment: Some(Arc::clone(deployment)), pods: vec![] };
+            workload.is_rolling_out() && !has_failed(deployment)
+        };
+        let on = watched.deployments.state().into_iter().filter(is_on);
+        let of_pools = on.filter_map(|deployment| {
+            let owner = deployment.owner_references().iter().find(|owner| owner.controller == Some(true))?;
+            pools.get(&owner.uid).cloned()
+        });
+        self.on().extend(of_pools);
     }
 
     /// Whether a pool may be written as it is rendered, as far as others go.
@@ -54,11 +69,12 @@ impl Rollouts {
     }
 }
 
-/// Whether the pods that are there are of the same spec, and were rendered otherwise.
+/// Whether the pods that are there are as they are asked for now, and were rendered otherwise. A new release may know
+/// defaults that an older one did not: then the same spec asks for something else, and its generation is the same.
 fn is_of_another_operator(deployment: &Deployment, rendered: &Rendered) -> bool {
-    let annotated = |key| deployment.annotations().get(key).map(String::as_str);
-    annotated(names::TEMPLATE) != Some(&rendered.template)
-        && annotated(names::GENERATION) == Some(&rendered.generation)
+    let is = |key, value: &String| deployment.annotations().get(key) == Some(value);
+    !is(names::TEMPLATE, &rendered.template)
+        && (is(names::GENERATION, &rendered.generation) || is(names::ASKED_FOR, &rendered.asked_for))
 }
 
 /// What is stuck keeps nobody waiting for longer than the deadline of its progress.
@@ -70,8 +86,6 @@ fn has_failed(deployment: &Deployment) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::{Value, json};
 
     use super::*;
@@ -124,10 +138,21 @@ mod tests {
         assert!(rollouts.may_write("a", &older(), &rendered()));
         let asked_for = workload(|deployment| {
             deployment["metadata"]["annotations"] =
-                json!({names::TEMPLATE: "another", names::GENERATION: "2"});
+                json!({names::TEMPLATE: "another", names::GENERATION: "2", names::ASKED_FOR: "another"});
         });
         assert!(rollouts.may_write("b", &asked_for, &rendered()));
         assert!(rollouts.may_write("c", &Workload::default(), &rendered()), "it is new");
+    }
+
+    #[test]
+    fn a_pool_that_is_scaled_in_the_middle_of_an_upgrade_waits_all_the_same() {
+        let rollouts = one_at_a_time();
+        assert!(rollouts.may_write("a", &older(), &rendered()));
+        let mut scaled = pool(|pool| pool["metadata"]["generation"] = json!(4));
+        scaled.spec.scaling.as_mut().unwrap().max_replicas += 1;
+        assert!(!rollouts.may_write("b", &older(), &render(&scaled, Served::default()).unwrap()));
+        scaled.spec.image.push('1');
+        assert!(rollouts.may_write("b", &older(), &render(&scaled, Served::default()).unwrap()));
     }
 
     #[test]

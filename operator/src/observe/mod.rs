@@ -43,8 +43,8 @@ pub async fn observe(pool: &ExportPool, context: &Context, workload: &Workload, 
     let readers = &context.shared.readers;
     let pods = sample(&asked(&workload.pods), turn);
     let (queues, answers) = tokio::join!(readers.queues(pool), readers.reports.read(&pods));
-    let rivals = readers.rivals.of(pool, &context.watched.pools, Instant::now());
-    Seen { rivals, ..seen(workload, queues, &answers, Timestamp::now()) }
+    let rivals = readers.rivals.of(pool, &context.shared.pools, Instant::now());
+    Seen { rivals, ..seen(workload, queues, &answers, (context.clock)()) }
 }
 
 /// What every pod says of itself, by UID: before it is chosen which of them go.

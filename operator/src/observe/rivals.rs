@@ -28,11 +28,11 @@ struct Known {
 }
 
 impl Rivals {
-    /// The other pools on each queue of a pool.
+    /// The other pools on each queue of a pool. `pools`: a store of each namespace that is watched, or one of all.
     pub(super) fn of(
         &self,
         pool: &ExportPool,
-        pools: &Store<ExportPool>,
+        pools: &[Store<ExportPool>],
         now: Instant,
     ) -> ByQueue<Vec<Arc<ExportPool>>> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -41,7 +41,7 @@ impl Rivals {
         }
         let others = |queue: &Queue| {
             let named = known.by_queue.get(&key(pool, queue)?)?;
-            let others = named.iter().filter_map(|other| pools.get(other));
+            let others = named.iter().filter_map(|other| pools.iter().find_map(|pools| pools.get(other)));
             Some(others.filter(|other| other.metadata.uid != pool.metadata.uid).collect())
         };
         let queues = &pool.spec.queues;
@@ -53,8 +53,8 @@ impl Rivals {
 }
 
 impl Known {
-    fn of(pools: &Store<ExportPool>, now: Instant) -> Self {
-        let pools = pools.state();
+    fn of(pools: &[Store<ExportPool>], now: Instant) -> Self {
+        let pools: Vec<_> = pools.iter().flat_map(Store::state).collect();
         let mut by_queue = HashMap::<_, Vec<_>>::new();
         for pool in &pools {
             for queue in [&pool.spec.queues.export_jobs, &pool.spec.queues.download_tasks] {
@@ -66,11 +66,13 @@ impl Known {
         Self { looked_at: Some(now), pools: pools.len(), by_queue }
     }
 
-    fn is_behind(&self, pool: &ExportPool, pools: &Store<ExportPool>, now: Instant) -> bool {
+    fn is_behind(&self, pool: &ExportPool, pools: &[Store<ExportPool>], now: Instant) -> bool {
         let old = self.looked_at.is_none_or(|at| now.duration_since(at) >= KNOWN_FOR);
-        let named = key(pool, &pool.spec.queues.export_jobs).and_then(|key| self.by_queue.get(&key));
-        let is_new = named.is_none_or(|named| !named.contains(&ObjectRef::from_obj(pool)));
-        old || is_new || self.pools != pools.len()
+        let is_known = |key| {
+            self.by_queue.get(&key).is_some_and(|named: &Vec<_>| named.contains(&ObjectRef::from_obj(pool)))
+        };
+        let is_new = key(pool, &pool.spec.queues.export_jobs).is_some_and(|key| !is_known(key));
+        old || is_new || self.pools != pools.iter().map(Store::len).sum::<usize>()
     }
 }
 
@@ -102,6 +104,15 @@ mod tests {
         move |pool| pool["spec"]["queues"] = queues
     }
 
+    /// What is watched of one namespace, or of all.
+    fn scope(pools: &[&ExportPool]) -> (Store<ExportPool>, reflector::store::Writer<ExportPool>) {
+        let (store, mut writer) = reflector::store();
+        for pool in pools {
+            writer.apply_watcher_event(&watcher::Event::Apply((*pool).clone()));
+        }
+        (store, writer)
+    }
+
     fn names(pools: &[Arc<ExportPool>]) -> Vec<String> {
         let mut names: Vec<_> = pools.iter().map(|pool| pool.name_any()).collect();
         names.sort();
@@ -110,17 +121,24 @@ mod tests {
 
     #[test]
     fn pools_on_the_same_queue_are_found_and_a_new_one_at_once() {
-        let (store, mut writer) = reflector::store();
-        let mut put = |pool: &ExportPool| writer.apply_watcher_event(&watcher::Event::Apply(pool.clone()));
         let (a, b) = (named("x", "a", on_queues("jobs", "tasks")), named("y", "b", on_queues("jobs", "own")));
         let c = named("x", "c", on_queues("others", "tasks"));
-        [&a, &b].into_iter().for_each(&mut put);
-        let (rivals, now) = (Rivals::default(), Instant::now());
-        let of_a = rivals.of(&a, &store, now);
+        let (store, mut writer) = scope(&[&a, &b]);
+        let (rivals, now, pools) = (Rivals::default(), Instant::now(), [store]);
+        let of_a = rivals.of(&a, &pools, now);
         assert_eq!((names(&of_a.export_jobs), names(&of_a.download_tasks)), (vec!["b".to_owned()], vec![]));
-        put(&c);
-        assert_eq!(names(&rivals.of(&c, &store, now).download_tasks), ["a"]);
-        assert_eq!(names(&rivals.of(&a, &store, now).download_tasks), ["c"]);
+        writer.apply_watcher_event(&watcher::Event::Apply(c.clone()));
+        assert_eq!(names(&rivals.of(&c, &pools, now).download_tasks), ["a"]);
+        assert_eq!(names(&rivals.of(&a, &pools, now).download_tasks), ["c"]);
+    }
+
+    #[test]
+    fn pools_of_namespaces_that_are_watched_apart_are_found_as_well() {
+        let (a, b) = (named("x", "a", on_queues("jobs", "tasks")), named("y", "b", on_queues("jobs", "own")));
+        let pools = [scope(&[&a]).0, scope(&[&b]).0];
+        let (rivals, now) = (Rivals::default(), Instant::now());
+        assert_eq!(names(&rivals.of(&a, &pools, now).export_jobs), ["b"]);
+        assert_eq!(names(&rivals.of(&b, &pools, now).export_jobs), ["a"]);
     }
 
     #[test]
@@ -130,11 +148,8 @@ mod tests {
                 json!({"region": "eu-west-1", "endpoint": endpoint, "credentialsSecretRef": {"name": "s"}});
             move |pool: &mut Value| pool["spec"]["aws"] = aws
         };
-        let (store, mut writer) = reflector::store();
         let (a, b) = (named("x", "a", at("http://one:4566")), named("x", "b", at("http://two:4566")));
-        for pool in [&a, &b] {
-            writer.apply_watcher_event(&watcher::Event::Apply(pool.clone()));
-        }
-        assert!(Rivals::default().of(&a, &store, Instant::now()).export_jobs.is_empty());
+        let pools = [scope(&[&a, &b]).0];
+        assert!(Rivals::default().of(&a, &pools, Instant::now()).export_jobs.is_empty());
     }
 }

@@ -5,13 +5,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use jiff::Timestamp;
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{Patch, PatchParams},
 };
 use kube_runtime::{
     events::{Event, Recorder, Reporter},
-    reflector::ObjectRef,
+    reflector::{ObjectRef, Store},
 };
 use metrics::counter;
 use serde_json::json;
@@ -42,6 +43,8 @@ pub struct Shared {
     pub readers: Arc<Readers>,
     /// Whose pods are replaced.
     pub rollouts: Arc<Rollouts>,
+    /// The pools of each namespace that is watched, or of all.
+    pub pools: Arc<[Store<ExportPool>]>,
 }
 
 /// What all rounds share.
@@ -54,6 +57,8 @@ pub struct Context {
     pub shared: Shared,
     /// As started with.
     pub settings: Settings,
+    /// Tells the time.
+    pub clock: fn() -> Timestamp,
     recorder: Recorder,
     pools: Mutex<HashMap<String, Arc<AsyncMutex<State>>>>,
 }
@@ -70,7 +75,8 @@ impl Context {
     ) -> Self {
         let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: Some(instance) };
         let recorder = Recorder::new(client.clone(), reporter);
-        Self { client, watched, shared, settings, recorder, pools: Mutex::default() }
+        let clock = Timestamp::now;
+        Self { client, watched, shared, settings, clock, recorder, pools: Mutex::default() }
     }
 
     /// Whether a pool is looked after here: it is not going away, and of our class.
@@ -132,8 +138,8 @@ impl Context {
         }
     }
 
-    /// Writes a status. One that cannot be written is written the next time.
-    pub(super) async fn write_status(&self, pool: &ExportPool, status: &ExportPoolStatus) {
+    /// Writes a status, and answers whether it is written. One that cannot be is written the next time.
+    pub(super) async fn write_status(&self, pool: &ExportPool, status: &ExportPoolStatus) -> bool {
         let api: Api<ExportPool> =
             Api::namespaced(self.client.clone(), &pool.namespace().unwrap_or_default());
         let body = json!({
@@ -143,7 +149,8 @@ impl Context {
             "status": status,
         });
         let how = PatchParams::apply(FIELD_MANAGER).force();
-        match api.patch_status(&pool.name_any(), &how, &Patch::Apply(&body)).await {
+        let written = api.patch_status(&pool.name_any(), &how, &Patch::Apply(&body)).await;
+        match &written {
             Ok(_) => counter!("exportpool_status_writes_total").increment(1),
             // Deleted meanwhile.
             Err(kube::Error::Api(status)) if status.is_not_found() => {}
@@ -151,5 +158,6 @@ impl Context {
                 tracing::warn!(namespace = pool.namespace(), pool = pool.name_any(), %error, "a status is not written");
             }
         }
+        written.is_ok()
     }
 }

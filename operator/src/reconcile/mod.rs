@@ -7,7 +7,6 @@ mod state;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
 use kube_runtime::{controller::Action, reflector::ObjectRef};
 use tokio::time::Instant;
 
@@ -105,7 +104,7 @@ async fn carry_out(
         apply::apply(pool, context, &mut state.applying, target).await?;
     state.waits_its_turn = waits_its_turn;
     if let Some(verdict) = decided {
-        let event = state.told.scaled(from, to, verdict.why.word(), Timestamp::now());
+        let event = state.told.scaled(from, to, verdict.why.word(), (context.clock)());
         context.publish(pool, event).await;
     }
     Ok(lacks)
@@ -116,7 +115,7 @@ async fn tell(pool: &ExportPool, context: &Context, state: &mut State, hindrance
     let workload = Workload::of(pool, &context.watched);
     let round = Round {
         pool,
-        now: Timestamp::now(),
+        now: (context.clock)(),
         workload: &workload,
         queues: &state.queues,
         reports: state.reports,
@@ -127,10 +126,10 @@ async fn tell(pool: &ExportPool, context: &Context, state: &mut State, hindrance
     };
     let told = state.written.news(&round);
     metrics::tell(&round, &told.status);
-    if told.is_news && context.is_there(pool) {
+    // What is not written is told the next time, and its events with it.
+    if told.is_news && context.is_there(pool) && context.write_status(pool, &told.status).await {
         let before = pool.status.as_ref().map_or(&[][..], |status| &status.conditions);
         context.publish(pool, events::of_spec(pool)).await;
         context.publish(pool, events::of_conditions(before, &told.status.conditions)).await;
-        context.write_status(pool, &told.status).await;
     }
 }

@@ -60,15 +60,21 @@ async fn what_cannot_be_written_beside_the_deployment_keeps_no_pod_away_once_it_
         new.cluster.fate(&format!("PATCH {place}"), refused(403, NO_RIGHT));
         new.round().await;
         assert!(new.cluster.get(DEPLOYMENT).is_null(), "a pool is not begun by halves");
-        let operator = Operator::with(|_| {}).await;
-        operator.come_to_rest().await;
-        let before = operator.cluster.replicas();
-        let after = Operator::on(&operator.cluster, &operator.sqs).await;
-        after.cluster.fate(&format!("PATCH {place}"), refused(403, NO_RIGHT));
-        after.sqs.replies(Reply::Depth(1_000));
-        after.round().await;
-        assert!(after.cluster.replicas() > before, "{kind}");
-        assert_eq!(after.cluster.holds(POOL, "Stalled").as_deref(), Some("Forbidden"));
+        for (fate, type_, reason) in [
+            (Fate::Refused(403, NO_RIGHT), "Stalled", "Forbidden"),
+            (Fate::Refused(500, "failed calling webhook"), "Reconciling", "ApiUnreachable"),
+            (Fate::Unanswered, "Reconciling", "ApiUnreachable"),
+        ] {
+            let operator = Operator::with(|_| {}).await;
+            operator.come_to_rest().await;
+            let before = operator.cluster.replicas();
+            let after = Operator::on(&operator.cluster, &operator.sqs).await;
+            after.cluster.fate(&format!("PATCH {place}"), repeat(fate));
+            after.sqs.replies(Reply::Depth(1_000));
+            after.round().await;
+            assert!(after.cluster.replicas() > before, "{kind}");
+            assert_eq!(after.cluster.holds(POOL, type_).as_deref(), Some(reason));
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod rivals;
 mod rollouts;
 mod rounds;
 mod store;
+mod victims;
 
 use std::{
     num::{NonZeroU32, NonZeroUsize},
@@ -15,11 +16,12 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use kube_runtime::{controller::Action, reflector::ObjectRef};
 use serde_json::{Value, json};
 use tokio::{
     task::JoinSet,
-    time::{advance, sleep, timeout},
+    time::{Instant, advance, sleep, timeout},
 };
 
 pub(crate) use crate::observe::queues::stub::{Reply, Sqs};
@@ -38,6 +40,10 @@ pub(crate) const POOL: &str = "exportpools/reports";
 pub(crate) const DEPLOYMENT: &str = "deployments/reports";
 /// A pool with work is looked at again within this.
 const LATER: Duration = Duration::from_secs(5);
+/// Pods that are not needed for so long go, whatever was learned of how long they take to start.
+const WINDOW: Duration = Duration::from_secs(700);
+/// Within this a decision that was carried out is told as such.
+const TO_REST: Duration = Duration::from_secs(30);
 /// However many requests of a round are not answered.
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
 
@@ -76,9 +82,11 @@ impl Operator {
         };
         let credentials = Credentials::over(sqs.http(), client.clone(), "prod".to_owned());
         let readers = Arc::new(Readers::over(credentials, &client, &started).unwrap());
-        let shared = Shared { readers, rollouts: Arc::new(Rollouts::new(NonZeroUsize::MIN)) };
+        let rollouts = Arc::new(Rollouts::new(NonZeroUsize::MIN));
+        let shared = Shared { readers, rollouts, pools: Arc::new([watched.pools.clone()]) };
         let settings = Settings { operator: name.to_owned(), ..Settings::default() };
-        let context = Context::new(client, watched, shared, settings, "me".to_owned());
+        let mut context = Context::new(client, watched, shared, settings, "me".to_owned());
+        context.clock = paused_time;
         Self { cluster: cluster.clone(), sqs: sqs.clone(), context: Arc::new(context), _watches: watches }
     }
 
@@ -100,11 +108,18 @@ impl Operator {
         self.round().await
     }
 
+    /// Rounds until what the work does not need would have gone.
+    pub(crate) async fn past_the_window(&self) {
+        for _ in 0..WINDOW.as_secs() / LATER.as_secs() {
+            self.next_round().await;
+        }
+    }
+
     /// Rounds until nothing is left to do.
     pub(crate) async fn come_to_rest(&self) {
         self.round().await;
         self.cluster.roll_out(DEPLOYMENT);
-        for _ in 0..2 {
+        for _ in 0..TO_REST.as_secs() / LATER.as_secs() {
             self.next_round().await;
         }
         self.cluster.written();
@@ -115,6 +130,12 @@ impl Operator {
         let written = self.cluster.written().into_iter().map(|(name, _)| name);
         written.filter(|name| !name.contains(" events/") && !name.contains(" leases/")).collect()
     }
+}
+
+/// The time of day, which goes on as the time that is paused.
+fn paused_time() -> Timestamp {
+    thread_local!(static BEGAN: (Instant, Timestamp) = (Instant::now(), Timestamp::now()));
+    BEGAN.with(|(at, time)| *time + at.elapsed())
 }
 
 /// Until the watches have told everything.

@@ -33,12 +33,20 @@ async fn queues_that_become_unreadable_hold_the_replicas() {
         let before = operator.cluster.get(DEPLOYMENT);
         assert!(operator.cluster.replicas() > Some(1));
         operator.sqs.replies(reply);
-        for _ in 0..3 {
-            operator.next_round().await;
-        }
+        operator.past_the_window().await;
         assert_eq!(operator.cluster.get(DEPLOYMENT), before, "{reason}");
         assert_told(&operator, reason, remedy);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn queues_that_are_empty_take_the_pods_away() {
+    let operator = Operator::with(|_| {}).await;
+    operator.come_to_rest().await;
+    assert!(operator.cluster.replicas() > Some(1));
+    operator.sqs.replies(Reply::Depth(0));
+    operator.past_the_window().await;
+    assert_eq!(operator.cluster.replicas(), Some(0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -48,8 +56,7 @@ async fn an_operator_that_starts_with_unreadable_queues_leaves_the_replicas() {
         before.round().await;
         before.cluster.put(DEPLOYMENT, &json!({"spec": {"replicas": 7}}));
         let operator = Operator::on(&before.cluster, &Sqs::that(reply)).await;
-        operator.round().await;
-        operator.next_round().await;
+        operator.past_the_window().await;
         assert_eq!(operator.cluster.replicas(), Some(7), "{reason}");
         assert_told(&operator, reason, remedy);
     }

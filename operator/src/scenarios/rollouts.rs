@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Cluster, DEPLOYMENT, Operator, POOL, Reply, Sqs, put_pool};
-use crate::names::TEMPLATE;
+use crate::names::{OPERATOR, TEMPLATE};
 
 const OTHER: &str = "deployments/others";
 
@@ -44,13 +44,32 @@ async fn a_pool_that_waits_for_its_rollout_is_scaled_by_its_replicas_alone() {
     let replicas = operator.cluster.replicas();
     assert!(replicas > before["spec"]["replicas"].as_u64());
     let version = &before["metadata"]["resourceVersion"];
-    assert_eq!(*sent, json!({"metadata": {"resourceVersion": version}, "spec": {"replicas": replicas}}));
+    let by = json!({OPERATOR: "system/exportpool"});
+    assert_eq!(
+        *sent,
+        json!({"metadata": {"resourceVersion": version, "annotations": by}, "spec": {"replicas": replicas}})
+    );
     assert_eq!(template(&operator.cluster, DEPLOYMENT), "of an older release");
     operator.cluster.roll_out(OTHER);
     operator.round_of("others").await;
     operator.round().await;
     assert_ne!(template(&operator.cluster, DEPLOYMENT), "of an older release");
     assert_eq!(operator.cluster.replicas(), replicas);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leads_later_waits_for_the_rollouts_that_are_on() {
+    let before = upgraded().await;
+    before.round_of("others").await;
+    before.cluster.put(OTHER, &json!({"status": {"updatedReplicas": 1}}));
+    let next = Operator::on(&before.cluster, &before.sqs).await;
+    next.context.shared.rollouts.resume(&next.context.watched);
+    next.round().await;
+    assert_eq!(template(&next.cluster, DEPLOYMENT), "of an older release");
+    next.cluster.roll_out(OTHER);
+    next.round_of("others").await;
+    next.round().await;
+    assert_ne!(template(&next.cluster, DEPLOYMENT), "of an older release");
 }
 
 #[tokio::test(start_paused = true)]

@@ -103,7 +103,7 @@ async fn a_deployment_of_somebody_else_is_not_touched() {
 async fn what_somebody_else_makes_in_place_of_a_child_is_not_touched() {
     let operator = Operator::with(|_| {}).await;
     operator.come_to_rest().await;
-    for place in [DEPLOYMENT, "services/reports"] {
+    for (place, kind) in [("services/reports", "Service"), (DEPLOYMENT, "Deployment")] {
         let ours = operator.cluster.get(place);
         operator.cluster.delete(place);
         let theirs = json!({"apiVersion": ours["apiVersion"], "kind": ours["kind"], "spec": {"replicas": 4},
@@ -112,8 +112,25 @@ async fn what_somebody_else_makes_in_place_of_a_child_is_not_touched() {
         let before = operator.cluster.get(place);
         operator.next_round().await;
         assert_eq!(operator.cluster.get(place), before);
-        assert_eq!(operator.cluster.holds(POOL, "Stalled").as_deref(), Some("NameConflict"));
+        let [_, reason, message] = operator.cluster.condition(POOL, "Stalled").unwrap();
+        assert_eq!(reason, "NameConflict");
+        assert!(message.contains(&format!("{kind} \"reports\"")), "{message}");
+        operator.cluster.delete(place);
+        operator.come_to_rest().await;
+        assert_eq!(operator.cluster.condition(POOL, "Stalled"), None);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_running_pool_is_scaled_although_somebody_elses_service_has_its_name() {
+    let operator = Operator::with(|_| {}).await;
+    operator.come_to_rest().await;
+    let before = operator.cluster.replicas();
+    operator.cluster.put("services/reports", &json!({"metadata": {"ownerReferences": null}}));
+    operator.sqs.replies(Reply::Depth(1_000));
+    operator.next_round().await;
+    assert!(operator.cluster.replicas() > before);
+    assert_eq!(operator.cluster.holds(POOL, "Stalled").as_deref(), Some("NameConflict"));
 }
 
 #[tokio::test(start_paused = true)]

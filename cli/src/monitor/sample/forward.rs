@@ -1,7 +1,7 @@
 //! Reads reports of pods through the API server, as `kubectl port-forward` does: whoever may do that needs no way to the
 //! pods' addresses. A connection stays open from sample to sample.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, fmt::Display, time::Duration};
 
 use bytes::Bytes;
 use exportpool_contract::report::PodReport;
@@ -86,16 +86,14 @@ impl Forwards {
         let connecting = async {
             let mut forwarder =
                 self.api.portforward(pod, &[WORKER_PORT]).await.map_err(|error| why(&error))?;
-            let stream = forwarder.take_stream(WORKER_PORT).ok_or("no stream")?;
+            let stream = forwarder.take_stream(WORKER_PORT).ok_or_else(|| not_forwarded(&"no stream"))?;
             let (requests, connection) =
-                handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+                handshake(TokioIo::new(stream)).await.map_err(|error| not_forwarded(&error))?;
             // It ends with the link.
             tokio::spawn(connection);
             Ok(Link { requests, forwarder })
         };
-        let connected: Result<_, String> =
-            timeout(CONNECT, connecting).await.unwrap_or_else(|_| Err("no answer".to_owned()));
-        connected.map_err(|why| Unreadable::NotForwarded { why })
+        timeout(CONNECT, connecting).await.unwrap_or_else(|_| Err(not_forwarded(&"no answer")))
     }
 }
 
@@ -104,11 +102,21 @@ pub(super) fn url(pod: &str) -> String {
     format!("pods/{pod}:{WORKER_PORT}/report")
 }
 
-fn why(error: &kube::Error) -> String {
+fn why(error: &kube::Error) -> Unreadable {
     match error {
-        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => status.to_string(),
-        error => error.to_string(),
+        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => {
+            if status.as_u16() == 403 {
+                let right = "creating pods/portforward, as the role edit does,";
+                return Unreadable::NotAllowed { why: status.to_string(), right };
+            }
+            not_forwarded(status)
+        }
+        error => not_forwarded(error),
     }
+}
+
+fn not_forwarded(why: &dyn Display) -> Unreadable {
+    Unreadable::NotForwarded { why: why.to_string() }
 }
 
 enum Fault {

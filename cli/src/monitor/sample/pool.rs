@@ -75,12 +75,19 @@ impl ClusterPool {
         });
         let mut consumers: Vec<_> = running.chain(others).collect();
         consumers.sort_by(|a, b| a.consumer.cmp(&b.consumer));
+        if pods.metadata.continue_.is_some_and(|more| !more.is_empty()) {
+            consumers.push(consumer("more pods", Err(Unreadable::TooMany { most: MOST_PODS })));
+        }
         consumers
     }
 }
 
 fn no_answer(error: &kube::Error) -> Unreadable {
     match error {
+        kube::Error::Api(status) if status.is_forbidden() => Unreadable::NotAllowed {
+            why: status.message.clone(),
+            right: "getting exportpools and listing pods, as the role view does,",
+        },
         kube::Error::Api(status) => Unreadable::ClusterRefuses { why: status.message.clone() },
         _ => Unreadable::NoApiServer,
     }

@@ -78,11 +78,25 @@ pub(crate) enum Unreadable {
     /// The API server does not answer.
     #[error("the API server does not answer")]
     NoApiServer,
-    /// The API server does not let it be read.
+    /// Who asks may not read it.
+    #[error("the API server does not allow it ({why})")]
+    NotAllowed {
+        /// What it says.
+        why: String,
+        /// What has to be allowed, and the role that does.
+        right: &'static str,
+    },
+    /// The API server answers with something else.
     #[error("the API server refuses it ({why})")]
     ClusterRefuses {
         /// What it says.
         why: String,
+    },
+    /// There are more pods than are asked.
+    #[error("the first {most} pods are asked alone")]
+    TooMany {
+        /// So many are.
+        most: u32,
     },
     /// The pool is not there any more.
     #[error("there is no ExportPool {pool}")]
@@ -129,7 +143,9 @@ impl Unreadable {
             Self::NoConsumer { .. } => "noConsumer",
             Self::NotAReport { .. } => "notAReport",
             Self::NoApiServer => "noApiServer",
+            Self::NotAllowed { .. } => "notAllowed",
             Self::ClusterRefuses { .. } => "clusterRefuses",
+            Self::TooMany { .. } => "tooMany",
             Self::NoPool { .. } => "noPool",
             Self::NotReadByOperator { .. } => "notReadByOperator",
             Self::NotRunning { .. } => "notRunning",
@@ -167,15 +183,15 @@ impl Unreadable {
             Self::NoApiServer => {
                 "see whether the cluster is up, and whether KUBECONFIG and --context name it"
             }
-            Self::ClusterRefuses { .. } => {
-                "getting exportpools and listing pods has to be allowed in the namespace, as the role view does"
+            Self::NotAllowed { right, .. } => {
+                return format!("{right} has to be allowed in the namespace").into();
             }
+            Self::ClusterRefuses { .. } => "kubectl get --raw /readyz tells how it is",
+            Self::TooMany { .. } => "the operator's metrics and kubectl get exportpools count all of them",
             Self::NoPool { .. } => "look with kubectl get exportpools -A",
             Self::NotReadByOperator { .. } => return format!("{} explain tells more", program()).into(),
             Self::NotRunning { .. } => "kubectl describe pod tells why",
-            Self::NotForwarded { .. } => {
-                "creating pods/portforward has to be allowed in the namespace, as the role edit does"
-            }
+            Self::NotForwarded { .. } => "see whether kubectl port-forward reaches the pod",
         };
         remedy.into()
     }

@@ -23,7 +23,7 @@ use super::children::Child;
 use crate::{
     api::ExportPool,
     api::ExportPoolSpec,
-    names::{GENERATION, OPERATOR, POOL_LABEL, TEMPLATE, WORKER_PORT},
+    names::{ASKED_FOR, GENERATION, OPERATOR, POOL_LABEL, TEMPLATE, WORKER_PORT},
     watch::PodMonitor,
 };
 
@@ -49,6 +49,8 @@ pub struct Rendered {
     pub(super) template: String,
     /// The generation of the spec that it is rendered from.
     pub(super) generation: String,
+    /// A hash of what of the spec it is rendered from: another number of pods is no other pods.
+    pub(super) asked_for: String,
     deployment: Child,
 }
 
@@ -72,8 +74,10 @@ pub fn render(pool: &ExportPool, served: Served) -> Result<Rendered, InvalidTemp
     let spec = deployment(pool)?;
     let template = hash(&spec["template"]);
     let generation = pool.metadata.generation.unwrap_or_default().to_string();
+    let asked_for = hash(&of_pods(&pool.spec));
     let mut deployment = child::<Deployment>(pool, "spec", &spec);
-    deployment.object["metadata"]["annotations"] = json!({TEMPLATE: template, GENERATION: generation});
+    deployment.object["metadata"]["annotations"] =
+        json!({TEMPLATE: template, GENERATION: generation, ASKED_FOR: asked_for});
     let mut children = vec![
         child::<PodDisruptionBudget>(pool, "spec", &disruption_budget(pool)),
         child::<Service>(pool, "spec", &service(pool)),
@@ -84,12 +88,17 @@ pub fn render(pool: &ExportPool, served: Served) -> Result<Rendered, InvalidTemp
     if served.pod_monitors {
         children.push(pod_monitor(pool));
     }
-    Ok(Rendered { children, template, generation, deployment })
+    Ok(Rendered { children, template, generation, asked_for, deployment })
+}
+
+/// A spec without what only says how many pods there are, and who looks after them.
+fn of_pods(spec: &ExportPoolSpec) -> Value {
+    json!(ExportPoolSpec { scaling: None, replicas: None, drain: false, class: None, ..spec.clone() })
 }
 
 /// Maps of JSON are sorted by their keys. Eight bytes suffice to tell two releases apart.
-fn hash(template: &Value) -> String {
-    Sha256::digest(template.to_string())
+fn hash(of: &Value) -> String {
+    Sha256::digest(of.to_string())
         .iter()
         .take(8)
         .fold(String::new(), |hash, byte| hash + &format!("{byte:02x}"))
