@@ -48,7 +48,7 @@ pub struct Controller {
     /// Name of this cluster: roles that pools name are assumed with the external ID <CLUSTER>/<namespace>
     #[arg(long, env = "CLUSTER_NAME", default_value = "default")]
     pub cluster_name: String,
-    /// Requests to SQS a second, of all pools together
+    /// Requests to SQS a second, of all pools together; half of them at most for the queues of one AWS account
     #[arg(long, env = "SQS_REQUESTS_PER_SECOND", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub sqs_requests_per_second: u32,
     /// Pools whose pods are replaced at a time because this operator renders them otherwise than the one before it

@@ -17,14 +17,19 @@ use tower::{BoxError, Service, timeout::TimeoutLayer};
 /// tries what an API server has no time for for minutes. Of a watch this is its beginning alone.
 pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_secs(15);
 
+/// An answer, or a watch, that says nothing for so long has no one behind it any more. A watch is told about once a minute
+/// how far it is (<https://kubernetes.io/docs/reference/using-api/api-concepts/#watch-bookmarks>).
+const SAYS_SOMETHING_WITHIN: Duration = Duration::from_secs(180);
+
 /// The client of the cluster that this runs in, or of the kubeconfig.
 ///
 /// # Errors
 /// There is none, or it is not understood.
 pub async fn inferred() -> anyhow::Result<Client> {
-    let config = Config::infer()
+    let mut config = Config::infer()
         .await
         .context("there is no cluster to talk to: neither a pod's ServiceAccount nor a kubeconfig")?;
+    config.read_timeout = Some(SAYS_SOMETHING_WITHIN);
     Ok(bounded(ClientBuilder::try_from(config)?))
 }
 

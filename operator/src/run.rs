@@ -1,19 +1,25 @@
 //! The controller: it watches from the start, leads when it may, and writes nothing when it may not.
 
-use std::{convert::Infallible, future::ready, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::{pending, ready},
+    num::NonZeroU32,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 use futures_util::{Stream, StreamExt, stream};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use kube_runtime::Controller;
-use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use metrics_util::MetricKindMask;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::broadcast::error::RecvError,
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +45,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// Numbers of pools that are gone are dropped after this.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 
+/// How often numbers that nobody asks for are put together.
+const TIDY_EVERY: Duration = Duration::from_secs(5);
+
 /// Runs until the process is told to end, or may not lead any more.
 ///
 /// # Errors
@@ -60,24 +69,27 @@ pub async fn run(arguments: arguments::Controller) -> anyhow::Result<()> {
         contexts = warmed_up => contexts?,
         () = &mut ended => return Ok(()),
     };
-    tokio::select! {
-        () = election.won() => {}
+    let won = tokio::select! {
+        won = election.won() => won,
         () = &mut ended => return Ok(()),
         ended = tasks.join_next() => bail!("a part of the operator ended: {ended:?}"),
-    }
-    lead(&contexts, &mut election, ended, &mut tasks).await
+    };
+    lead(&contexts, (&mut election, won), ended, &mut tasks).await
 }
 
 /// Leads until told to end, and then gives the Lease back; or until it is lost, and then nothing is finished: another
 /// one may lead already.
 async fn lead(
     contexts: &[Arc<Context>],
-    election: &mut Election,
+    (election, won): (&mut Election, Instant),
     ended: impl Future<Output = ()>,
     tasks: &mut JoinSet<()>,
 ) -> anyhow::Result<()> {
     tracing::info!("this process leads");
-    gauge!("exportpool_leader").set(1.0);
+    // All of them before the first round takes a turn.
+    for context in contexts {
+        context.shared.rollouts.resume(&context.watched);
+    }
     let stop = CancellationToken::new();
     let mut rounds = JoinSet::new();
     for context in contexts {
@@ -85,7 +97,7 @@ async fn lead(
     }
     tokio::select! {
         () = ended => {}
-        () = election.lost() => bail!("the Lease is lost: another operator may lead"),
+        () = election.lost(won) => bail!("the Lease is lost: another operator may lead"),
         ended = tasks.join_next() => bail!("a part of the operator ended: {ended:?}"),
         ended = rounds.join_next() => bail!("the rounds ended: {ended:?}"),
     }
@@ -102,8 +114,9 @@ async fn lead(
 
 /// Rounds of the pools of one scope, until told to stop.
 async fn control(context: Arc<Context>, stop: CancellationToken) {
+    // A namespace may not be there yet.
+    context.watched.ready().await;
     let pools = context.watched.pools.clone();
-    context.shared.rollouts.resume(&context.watched);
     let config = kube_runtime::Config::default().concurrency(CONCURRENT_ROUNDS);
     let never_fails = |_, error: &Infallible, _| match *error {};
     Controller::for_shared_stream(touched(context.watched.clone()), pools)
@@ -150,20 +163,39 @@ async fn warm_up(
     };
     let rollouts = Arc::new(Rollouts::new(arguments.max_concurrent_rollouts));
     readiness.set(Some("listing what there is".to_owned()));
-    let namespaces = arguments.namespaces();
-    let scopes: Vec<_> =
-        namespaces.map(|namespace| Watched::begin(client, namespace, readiness, tasks)).collect();
-    for watched in &scopes {
-        watched.ready().await;
+    let begin = |namespace| (namespace, Watched::begin(client, namespace, readiness, tasks));
+    let scopes: Vec<_> = arguments.namespaces().map(begin).collect();
+    for (namespace, watched) in &scopes {
+        ready_or_missing(client, *namespace, watched).await;
     }
     readiness.set(None);
-    let pools = scopes.iter().map(|watched| watched.pools.clone()).collect();
+    let pools = scopes.iter().map(|(_, watched)| watched.pools.clone()).collect();
     let shared = Shared { readers, rollouts, pools };
-    let context = |watched| {
+    let context = |(_, watched)| {
         let identity = arguments.identity.clone();
         Arc::new(Context::new(client.clone(), watched, shared.clone(), settings.clone(), identity))
     };
     Ok(scopes.into_iter().map(context).collect())
+}
+
+/// Waits until everything of a namespace was listed once, or there is no such namespace: it keeps no other one waiting.
+async fn ready_or_missing(client: &Client, namespace: Option<&str>, watched: &Watched) {
+    let missing = async {
+        let Some(namespace) = namespace else { return pending().await };
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        while !matches!(namespaces.get_metadata_opt(namespace).await, Ok(None)) {
+            sleep(LOOK_AGAIN).await;
+        }
+        tracing::warn!(
+            namespace,
+            "this namespace of watchNamespaces is not there: its pools wait until it is"
+        );
+    };
+    tokio::select! {
+        biased;
+        () = watched.ready() => {}
+        () = missing => {}
+    }
 }
 
 fn started(arguments: &arguments::Controller) -> anyhow::Result<Started<'_>> {
@@ -193,8 +225,14 @@ fn serve(
     let builder = PrometheusBuilder::new().idle_timeout(MetricKindMask::GAUGE, Some(FORGET_AFTER));
     let metrics = builder.install_recorder().context("metrics cannot be kept")?;
     describe();
-    gauge!("exportpool_leader").set(0.0);
-    let (at, readiness) = (arguments.listen, readiness.clone());
+    let (at, readiness, kept) = (arguments.listen, readiness.clone(), metrics.clone());
+    // What nobody reads would pile up.
+    tasks.spawn(async move {
+        loop {
+            sleep(TIDY_EVERY).await;
+            kept.run_upkeep();
+        }
+    });
     tasks.spawn(async move {
         if let Err(error) = http::serve(at, readiness, metrics).await {
             tracing::error!("{error:#}");
@@ -215,10 +253,10 @@ fn signalled() -> anyhow::Result<impl Future<Output = ()>> {
 
 #[cfg(test)]
 mod tests {
-    use std::{future::pending, iter::repeat};
+    use std::iter::repeat;
 
     use serde_json::json;
-    use tokio::{task::JoinHandle, time::Instant};
+    use tokio::task::JoinHandle;
 
     use super::*;
     use crate::{
@@ -232,11 +270,11 @@ mod tests {
     async fn led(operator: &Operator) -> JoinHandle<anyhow::Error> {
         let client = operator.cluster.client();
         let mut election = Election::new(Api::namespaced(client, "team"), "operator".into(), "me".into());
-        election.won().await;
+        let won = election.won().await;
         let contexts = [Arc::clone(&operator.context)];
         tokio::spawn(async move {
             let (never, mut tasks) = (pending(), JoinSet::from_iter([pending()]));
-            lead(&contexts, &mut election, never, &mut tasks).await.unwrap_err()
+            lead(&contexts, (&mut election, won), never, &mut tasks).await.unwrap_err()
         })
     }
 
@@ -252,6 +290,23 @@ mod tests {
             }
         };
         timeout(Duration::from_secs(60), holding).await.expect("within a minute");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_namespace_that_is_not_there_keeps_no_other_one_waiting() {
+        let (cluster, mut watches) = (Cluster::default(), JoinSet::new());
+        cluster.fate("GET pods", repeat(Fate::Refused(403, "its Role is gone as well")));
+        let client = cluster.client();
+        let watched = Watched::begin(&client, Some("team"), &Readiness::default(), &mut watches);
+        let is_waited_for = async || {
+            timeout(3 * LOOK_AGAIN, ready_or_missing(&client, Some("team"), &watched)).await.is_err()
+        };
+        assert!(!is_waited_for().await);
+        cluster.put("/api/v1/namespaces/team", &json!({"kind": "Namespace", "metadata": {"name": "team"}}));
+        assert!(is_waited_for().await, "it is there, and the right is missing");
+        cluster.fate("GET pods", []);
+        timeout(Duration::from_secs(120), watched.ready()).await.expect("listed once the right is there");
+        assert!(!is_waited_for().await);
     }
 
     #[tokio::test(start_paused = true)]

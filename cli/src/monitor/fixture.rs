@@ -43,6 +43,7 @@ pub(crate) fn export_pool() -> PoolReading {
         desired: 6,
         present: 4,
         ready: 3,
+        all_pods: true,
         decision: Some(("ScaledOut".into(), "from 4 to 6: the backlog".into())),
     }
 }

@@ -48,7 +48,8 @@ pub(crate) fn millis(time: Duration) -> String {
 /// A pool of a cluster, and what was decided for it.
 pub(crate) fn pool(pool: &PoolReading) -> String {
     let PoolReading { desired, present, ready, .. } = pool;
-    let pods = format!("asks for {desired} pods; {present} there, {ready} ready");
+    let shown = if pool.all_pods { "" } else { ", the first of them asked" };
+    let pods = format!("asks for {desired} pods; {present} there, {ready} ready{shown}");
     match &pool.decision {
         Some((reason, message)) => format!("{pods} · {reason}: {message}"),
         None => pods,

@@ -47,6 +47,8 @@ fn kubectl_scales_a_pool_of_a_fixed_number_and_is_told_why_it_cannot_scale_anoth
     assert!(!refused.status.success() && said.contains("not both"), "{said}");
 }
 
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
 #[test]
 fn what_somebody_changes_by_hand_is_put_right_and_what_others_add_stays() {
     let team = Team::new("drift");
@@ -76,6 +78,14 @@ fn what_somebody_changes_by_hand_is_put_right_and_what_others_add_stays() {
     kubectl::ok(&["delete", "service", "pool", "-n", &team.namespace]);
     let there = || (!kubectl::get("service", &team.namespace, "pool").is_null()).then_some(());
     until("the service to be there again", Duration::from_secs(20), there, || team.told());
+    for kind in ["deployment", "pdb"] {
+        patch(kind, json!({"metadata": {"labels": {MANAGED_BY: null}}}));
+        let labelled = || {
+            (!kubectl::get(kind, &team.namespace, "pool")["metadata"]["labels"][MANAGED_BY].is_null())
+                .then_some(())
+        };
+        until("the label to be there again", Duration::from_secs(60), labelled, || team.told());
+    }
     let deployment = kubectl::get("deployment", &team.namespace, "pool");
     assert_eq!(deployment["metadata"]["annotations"]["mine"], "stays");
 }

@@ -18,7 +18,7 @@ use tokio::time::{Duration, Instant};
 use super::fault::ApplyFault;
 use crate::{
     names::{FIELD_MANAGER, OPERATOR},
-    observe::workload::Workload,
+    observe::workload::{Workload, controller},
     report::metrics,
 };
 
@@ -111,7 +111,6 @@ impl Applied {
         if is_new || watched.is_none() {
             let is_there = check_owner(&api, owner, child).await?;
             if is_there && watched.is_none() && over == Over::WhatWasWatched {
-                label(&api, child).await?;
                 return Err(ApplyFault::Conflict { kind: kind.clone() });
             }
         } else if watched.is_some_and(|metadata| !is_owned(metadata.owner_references.as_deref(), owner)) {
@@ -153,8 +152,7 @@ pub(super) async fn put_replicas(
         "spec": {"replicas": replicas},
     });
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), owner.namespace, &deployment.resource);
-    let how = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let written = api.patch(&deployment.name, &how, &Patch::Merge(patch)).await;
+    let written = api.patch(&deployment.name, &merging(), &Patch::Merge(patch)).await;
     let written = written.map(|_| ()).map_err(|error| ApplyFault::of(kind, &error));
     metrics::applied(kind, written.as_ref().copied().map_err(ApplyFault::reason));
     written
@@ -177,16 +175,24 @@ async fn check_owner(api: &Api<DynamicObject>, owner: Owner<'_>, child: &Child) 
     if foreign { Err(conflict(child)) } else { Ok(found.is_some()) }
 }
 
-/// Gives a child back the labels that it is watched by: somebody took them away, and what it asks for is not known here.
-async fn label(api: &Api<DynamicObject>, child: &Child) -> Result<(), ApplyFault> {
+/// Gives a child of the owner back the labels that it is watched by: somebody took them away. Nothing else of it is
+/// written.
+///
+/// # Errors
+/// [`ApplyFault`]; nothing was written.
+pub(super) async fn label(client: &Client, owner: Owner<'_>, child: &Child) -> Result<(), ApplyFault> {
     let patch = json!({"metadata": {"labels": child.object["metadata"]["labels"]}});
-    let how = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let labelled = api.patch_metadata(&child.name, &how, &Patch::Merge(patch)).await;
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), owner.namespace, &child.resource);
+    let labelled = api.patch_metadata(&child.name, &merging(), &Patch::Merge(patch)).await;
     labelled.map(|_| ()).map_err(|error| ApplyFault::of(&child.resource.kind, &error))
 }
 
+fn merging() -> PatchParams {
+    PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() }
+}
+
 fn is_owned(owners: Option<&[OwnerReference]>, owner: Owner<'_>) -> bool {
-    owners.unwrap_or_default().iter().any(|of| of.controller == Some(true) && of.uid == owner.uid)
+    controller(owners.unwrap_or_default()) == Some(owner.uid)
 }
 
 fn conflict(child: &Child) -> ApplyFault {

@@ -70,7 +70,7 @@ pub async fn apply(
         Obstacle::Spec { reason: invalid.reason(), message: invalid.to_string() }
     })?;
     let owner = Owner { namespace: &namespace, uid: &uid };
-    let lacks = put_children(pool, context, applying, &rendered.children, target.workload).await?;
+    let lacks = put_children(pool, context, (owner, applying), &rendered.children, target.workload).await?;
     let replicas = allowed(target);
     if context.is_there(pool) {
         Way { pool, context }.prepare(applying, target, replicas).await;
@@ -104,12 +104,10 @@ fn is_of_another_operator(workload: &Workload, ours: &str) -> bool {
 async fn put_children(
     pool: &ExportPool,
     context: &Context,
-    applying: &mut Applying,
+    (owner, applying): (Owner<'_>, &mut Applying),
     children: &[Child],
     workload: &Workload,
 ) -> Result<Option<ApplyFault>, ApplyFault> {
-    let (namespace, uid) = (pool.namespace().unwrap_or_default(), pool.uid().unwrap_or_default());
-    let owner = Owner { namespace: &namespace, uid: &uid };
     let mut lacks = None;
     for child in children {
         if !context.is_there(pool) {
@@ -142,6 +140,7 @@ fn allowed(Target { workload, replicas }: Target<'_>) -> u32 {
 
 /// Writes the Deployment, and never over what is not known here: the write carries the version that is watched. Where that
 /// is older than what is there, it is tried again, unless somebody wrote other replicas than those that were decided from.
+/// One that is there and not watched is given its labels back, and decided about anew.
 async fn put_deployment(
     context: &Context,
     owner: Owner<'_>,
@@ -158,6 +157,10 @@ async fn put_deployment(
         }
         let watched = deployment.as_ref().map(|deployment| &deployment.metadata);
         match applying.applied.put(&context.client, owner, child, watched, Over::WhatWasWatched).await {
+            Err(fault @ ApplyFault::Conflict { .. }) if watched.is_none() => {
+                children::label(&context.client, owner, child).await?;
+                return Err(fault);
+            }
             Err(fault @ ApplyFault::Conflict { .. }) => conflict = fault,
             other => return other.map(|_| ()),
         }

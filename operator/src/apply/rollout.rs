@@ -11,7 +11,11 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 
 use super::render::Rendered;
-use crate::{names, observe::workload::Workload, watch::Watched};
+use crate::{
+    names,
+    observe::workload::{Workload, controller},
+    watch::Watched,
+};
 
 /// Which pools' pods are replaced without being asked for, and how many may be at a time.
 #[derive(Debug)]
@@ -35,10 +39,8 @@ impl Rollouts {
             workload.is_rolling_out() && !has_failed(deployment)
         };
         let on = watched.deployments.state().into_iter().filter(is_on);
-        let of_pools = on.filter_map(|deployment| {
-            let owner = deployment.owner_references().iter().find(|owner| owner.controller == Some(true))?;
-            pools.get(&owner.uid).cloned()
-        });
+        let of_pools =
+            on.filter_map(|deployment| pools.get(controller(deployment.owner_references())?).cloned());
         self.on().extend(of_pools);
     }
 
@@ -77,11 +79,17 @@ fn is_of_another_operator(deployment: &Deployment, rendered: &Rendered) -> bool 
         && (is(names::GENERATION, &rendered.generation) || is(names::ASKED_FOR, &rendered.asked_for))
 }
 
-/// What is stuck keeps nobody waiting for longer than the deadline of its progress.
+/// What is stuck keeps nobody waiting for longer than the deadline of its progress. What failed before it was written last
+/// says nothing of that.
 fn has_failed(deployment: &Deployment) -> bool {
     let conditions = deployment.status.as_ref().and_then(|status| status.conditions.as_deref());
     let progress = conditions.unwrap_or_default().iter().find(|condition| condition.type_ == "Progressing");
-    progress.is_some_and(|progress| progress.status == "False")
+    let is_of_before = observed(deployment) < deployment.metadata.generation;
+    !is_of_before && progress.is_some_and(|progress| progress.status == "False")
+}
+
+fn observed(deployment: &Deployment) -> Option<i64> {
+    deployment.status.as_ref()?.observed_generation
 }
 
 #[cfg(test)]
@@ -170,11 +178,18 @@ mod tests {
     fn a_rollout_that_fails_or_whose_pool_is_gone_gives_its_turn_back() {
         let rollouts = one_at_a_time();
         assert!(rollouts.may_write("a", &older(), &rendered()));
-        let failed = rolling(json!({
-            "replicas": 4, "updatedReplicas": 1,
-            "conditions": [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}],
-        }));
-        assert!(rollouts.may_write("a", &failed, &rendered()));
+        let failed = |observed: i64| {
+            workload(|deployment| {
+                deployment["metadata"]["generation"] = json!(2);
+                deployment["status"] = json!({
+                    "observedGeneration": observed, "replicas": 4, "updatedReplicas": 1,
+                    "conditions": [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}],
+                });
+            })
+        };
+        assert!(rollouts.may_write("a", &failed(1), &rendered()));
+        assert!(!rollouts.may_write("b", &older(), &rendered()), "what failed is the template before");
+        assert!(rollouts.may_write("a", &failed(2), &rendered()));
         assert!(rollouts.may_write("b", &older(), &rendered()));
         rollouts.forget("b");
         assert!(rollouts.may_write("c", &older(), &rendered()));

@@ -11,7 +11,7 @@ use kube::{
 };
 use metrics::counter;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{
     Applying, Target,
@@ -36,6 +36,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const MARKS_STAY: Duration = Duration::from_secs(10);
 /// Victims that got busy meanwhile are chosen anew so often.
 const ROUNDS: u32 = 2;
+/// What was decided is carried out by then, with the marks that there are: later it is out of date.
+const MADE_WITHIN: Duration = Duration::from_secs(15);
 /// Pods that are marked at a time.
 const AT_A_TIME: usize = 16;
 
@@ -50,7 +52,13 @@ impl Way<'_> {
     /// are taken away in time.
     pub(super) async fn prepare(&self, applying: &mut Applying, target: Target<'_>, replicas: u32) {
         if is_scale_in(target, replicas) {
-            self.make(target.workload.replicas() - replicas).await;
+            if timeout(MADE_WITHIN, self.make(target.workload.replicas() - replicas)).await.is_err() {
+                counter!("exportpool_victim_misses_total").increment(1);
+                tracing::warn!(
+                    pool = self.pool.name_any(),
+                    "not all pods that should go first are marked in time"
+                );
+            }
             applying.scaled_in_at = Some(Instant::now());
         } else if applying.scaled_in_at.is_none_or(|at| at.elapsed() > MARKS_STAY) {
             self.clear(target.workload).await;

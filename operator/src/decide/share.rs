@@ -10,10 +10,10 @@ use exportpool_scaling::{Depth, Observation};
 use kube::ResourceExt;
 
 use super::{count, slots};
-use crate::api::{ConditionStatus, ExportPool, Mode};
-
-/// Faults of a queue that pass: who has one may read the queue.
-const PASSING: [&str; 3] = ["Throttled", "Unreachable", "Stale"];
+use crate::{
+    api::{ConditionStatus, ExportPool, Mode},
+    observe::queues::QueueFault,
+};
 
 /// How a pool shares its queues with others.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +43,8 @@ impl Sharing {
         let mut with: Vec<_> = all().filter(is_near).map(|rival| rival.name_any()).collect();
         with.sort();
         with.dedup();
-        let older = all().filter(|rival| !is_near(rival)).find(|rival| is_older(rival, pool));
+        let mut far = all().filter(|rival| !is_near(rival) && !only_observes(rival));
+        let older = far.find(|rival| is_older(rival, pool));
         Self {
             parts: ByQueue {
                 export_jobs: part(pool, &rivals.export_jobs),
@@ -78,11 +79,15 @@ fn part(pool: &ExportPool, rivals: &[Arc<ExportPool>]) -> f64 {
 /// The slots that a pool may grow to. One that only observes asks for none.
 fn weight(pool: &ExportPool) -> u64 {
     let replicas = match &pool.spec.scaling {
-        Some(scaling) if scaling.mode == Mode::Observe => 0,
+        _ if only_observes(pool) => 0,
         Some(scaling) => count(scaling.max_replicas),
         None => count(pool.spec.replicas.unwrap_or(0)),
     };
     u64::from(replicas) * u64::from(slots(&pool.spec.worker))
+}
+
+fn only_observes(pool: &ExportPool) -> bool {
+    pool.spec.scaling.as_ref().is_some_and(|scaling| scaling.mode == Mode::Observe)
 }
 
 /// Whether a pool reads its queues, or did: one that no operator looks after, or not yet, has no part in them.
@@ -90,7 +95,7 @@ fn reads(rival: &ExportPool) -> bool {
     let conditions = rival.status.as_ref().map_or(&[][..], |status| &status.conditions);
     let readable = conditions.iter().find(|condition| condition.type_ == "QueuesReadable");
     let may = readable.is_some_and(|readable| {
-        readable.status == ConditionStatus::True || PASSING.contains(&readable.reason.as_str())
+        readable.status == ConditionStatus::True || QueueFault::passes(&readable.reason)
     });
     may && rival.metadata.deletion_timestamp.is_none()
 }
@@ -192,6 +197,7 @@ mod tests {
         assert_eq!(sharing(&pool, &[&named("y", "a", 1, leaving)]), Sharing::default());
         let observes = |pool: &mut Value| pool["spec"]["scaling"]["mode"] = json!("Observe");
         assert_eq!(sharing(&pool, &[&named("x", "a", 1, observes)]).parts, Sharing::default().parts);
+        assert_eq!(sharing(&pool, &[&named("y", "a", 1, observes)]), Sharing::default());
     }
 
     #[test]

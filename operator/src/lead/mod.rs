@@ -14,6 +14,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
 };
 use kube::{Api, api::PostParams};
+use metrics::gauge;
 use tokio::time::{self, Instant};
 
 use decide::{Seen, Step, step};
@@ -40,16 +41,21 @@ impl Election {
         Self { leases, name, identity, seen: None }
     }
 
-    /// Waits until this process leads.
-    pub(crate) async fn won(&mut self) {
-        while !self.tried().await {
+    /// Waits until this process leads, and answers since when: others may count from when it asked to.
+    pub(crate) async fn won(&mut self) -> Instant {
+        loop {
+            let asked = Instant::now();
+            // An answer that takes longer is of a Lease that is lost already.
+            if time::timeout(RENEW_WITHIN, self.tried()).await == Ok(true) {
+                return asked;
+            }
             time::sleep(TRY_EVERY).await;
         }
     }
 
-    /// Renews until this process leads no more: others may lead, and nothing may be written any more.
-    pub(crate) async fn lost(&mut self) {
-        let mut renewed = Instant::now();
+    /// Renews a Lease that was won, until this process leads no more: others may lead, and nothing may be written any more.
+    pub(crate) async fn lost(&mut self, won: Instant) {
+        let mut renewed = won;
         loop {
             time::sleep(TRY_EVERY).await;
             let left = RENEW_WITHIN.saturating_sub(renewed.elapsed());
@@ -87,15 +93,17 @@ impl Election {
 
     /// Looks at the Lease, and takes or renews it where that may be. Answers whether this process leads.
     async fn tried(&mut self) -> bool {
-        match self.try_once().await {
+        let leads = match self.try_once().await {
             Ok(leads) => leads,
             // Another one was first.
             Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => false,
             Err(error) => {
                 tracing::warn!(lease = self.name, %error, "the Lease cannot be read or written");
-                false
+                return false;
             }
-        }
+        };
+        gauge!("exportpool_leader").set(f64::from(u8::from(leads)));
+        leads
     }
 
     async fn try_once(&mut self) -> Result<bool, kube::Error> {

@@ -16,7 +16,7 @@ use kube_runtime::reflector::ObjectRef;
 
 use crate::{
     api::ExportPool,
-    names::{DELETION_COST, FIELD_MANAGER, OPERATOR, pool_of},
+    names::{DELETION_COST, FIELD_MANAGER, OPERATOR, POOL_LABEL},
     watch::Watched,
 };
 
@@ -63,14 +63,18 @@ impl Workload {
         let Some(uid) = deployment.as_ref().and_then(|deployment| deployment.uid()) else {
             return Self { deployment, pods: Vec::new() };
         };
-        let at = ObjectRef::new(&name).within(&namespace);
         let of_deployment = |set: &PartialObjectMeta<ReplicaSet>| {
             set.metadata.namespace.as_deref() == Some(&namespace)
                 && is_controlled(set.owner_references(), Some(&uid))
         };
         let sets = watched.replica_sets.state_filter(of_deployment);
         let sets: HashSet<String> = sets.iter().filter_map(|set| set.uid()).collect();
-        let pods = watched.pods.state_filter(|pod| pool_of(&pod.metadata).as_ref() == Some(&at));
+        // Most of them are other pools'.
+        let of_pool = |pod: &Pod| {
+            pod.metadata.namespace.as_deref() == Some(&namespace)
+                && pod.labels().get(POOL_LABEL) == Some(&name)
+        };
+        let pods = watched.pods.state_filter(of_pool);
         let mut pods: Vec<_> = pods.iter().filter_map(|pod| view(pod, &sets)).collect();
         pods.sort_by(|a, b| a.name.cmp(&b.name));
         Self { deployment, pods }
@@ -121,16 +125,17 @@ impl Workload {
     }
 }
 
-fn is_controlled(owners: &[OwnerReference], by: Option<&String>) -> bool {
-    by.is_some() && controller(owners).map(|owner| &owner.uid) == by
+/// The UID of what controls an object: there is at most one.
+pub(crate) fn controller(owners: &[OwnerReference]) -> Option<&str> {
+    owners.iter().find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.as_str())
 }
 
-fn controller(owners: &[OwnerReference]) -> Option<&OwnerReference> {
-    owners.iter().find(|owner| owner.controller == Some(true))
+fn is_controlled(owners: &[OwnerReference], by: Option<&String>) -> bool {
+    by.is_some() && controller(owners) == by.map(String::as_str)
 }
 
 fn view(pod: &Pod, sets: &HashSet<String>) -> Option<PodView> {
-    let replica_set = controller(pod.owner_references())?.uid.clone();
+    let replica_set = controller(pod.owner_references())?.to_owned();
     let status = pod.status.as_ref();
     let ended = matches!(status.and_then(|s| s.phase.as_deref()), Some("Succeeded" | "Failed"));
     if ended || !sets.contains(&replica_set) {

@@ -50,10 +50,7 @@ async fn round(pool: &ExportPool, context: &Context, state: &mut State) -> Actio
         let seen = Box::pin(observe::observe(pool, context, &workload, state.looks)).await;
         let sharing = Sharing::of(pool, &seen.rivals);
         let verdict = decide(&pool.spec, &mut state.memory, &seen.observation, sharing);
-        metrics::decided(
-            pool,
-            verdict.as_ref().map_or_else(Undecidable::reason, |verdict| verdict.why.word()),
-        );
+        metrics::decided(verdict.as_ref().map_or_else(Undecidable::reason, |verdict| verdict.why.word()));
         state.note(pool, seen, verdict, Instant::now());
     }
     let contested_by = state.contested_by(workload.contested_by(), Instant::now());
@@ -128,6 +125,7 @@ async fn tell(pool: &ExportPool, context: &Context, state: &mut State, hindrance
     metrics::tell(&round, &told.status);
     // What is not written is told the next time, and its events with it.
     if told.is_news && context.is_there(pool) && context.write_status(pool, &told.status).await {
+        state.written.note(pool, &told.status, round.now);
         let before = pool.status.as_ref().map_or(&[][..], |status| &status.conditions);
         context.publish(pool, events::of_spec(pool)).await;
         context.publish(pool, events::of_conditions(before, &told.status.conditions)).await;

@@ -34,6 +34,21 @@ impl Fact {
 
 use ConditionStatus::{False, True, Unknown};
 
+/// Every type of condition there is.
+pub(super) const TYPES: [&str; 11] = [
+    "Ready",
+    "Reconciling",
+    "Stalled",
+    "QueuesReadable",
+    "ReportsReadable",
+    "ScalingActive",
+    "ObjectiveReachable",
+    "ReplicasContested",
+    "PoolContested",
+    "QueueShared",
+    "CostContested",
+];
+
 /// The conditions of a round, with the times of those that did not change.
 pub(super) fn conditions(round: &Round<'_>, before: &[Condition]) -> Vec<Condition> {
     let facts = [
@@ -53,6 +68,7 @@ pub(super) fn conditions(round: &Round<'_>, before: &[Condition]) -> Vec<Conditi
 }
 
 fn dated(fact: Fact, round: &Round<'_>, before: &[Condition]) -> Condition {
+    debug_assert!(TYPES.contains(&fact.type_), "{} is not among TYPES", fact.type_);
     let same = before.iter().find(|c| c.type_ == fact.type_ && c.status == fact.status);
     Condition {
         type_: fact.type_.to_owned(),

@@ -10,7 +10,7 @@ use kube::ResourceExt;
 
 use super::{QueueRead, Round, conditions::conditions};
 use crate::{
-    api::{DecisionInput, ExportPoolStatus, LastDecision, LearnedStatus, QueueStatus},
+    api::{DecisionInput, ExportPool, ExportPoolStatus, LastDecision, LearnedStatus, QueueStatus},
     decide::Verdict,
     names::POOL_LABEL,
 };
@@ -40,7 +40,8 @@ pub struct Telling {
 
 impl Written {
     /// The status of a round.
-    pub fn news(&mut self, round: &Round<'_>) -> Telling {
+    #[must_use]
+    pub fn news(&self, round: &Round<'_>) -> Telling {
         let before = round.pool.status.clone().unwrap_or_default();
         let mut status = status(round, &before);
         let told = is_due(self.learned_at, LEARNED_EVERY, round.now) && learned_more(&before, &status);
@@ -49,12 +50,15 @@ impl Written {
         }
         let counted = is_due(self.numbers_at, NUMBERS_EVERY, round.now) && moved(&before, &status);
         let is_news = told || counted || words(&before) != words(&status);
-        if is_news {
-            self.numbers_at = Some(round.now);
-            self.learned_at =
-                if status.learned == before.learned { self.learned_at } else { Some(round.now) };
-        }
         Telling { status, is_news }
+    }
+
+    /// A status was written in place of the pool's own one.
+    pub fn note(&mut self, pool: &ExportPool, status: &ExportPoolStatus, now: Timestamp) {
+        self.numbers_at = Some(now);
+        if pool.status.as_ref().and_then(|before| before.learned.as_ref()) != status.learned.as_ref() {
+            self.learned_at = Some(now);
+        }
     }
 }
 
@@ -74,6 +78,9 @@ fn words(status: &ExportPoolStatus) -> ExportPoolStatus {
         decision.inputs.clear();
         decision.message.clear();
     }
+    for condition in &mut words.conditions {
+        condition.message.retain(|letter| !letter.is_ascii_digit());
+    }
     words
 }
 
@@ -85,8 +92,12 @@ fn moved(before: &ExportPoolStatus, now: &ExportPoolStatus) -> bool {
     let backlog = |status: &ExportPoolStatus| status.backlog.unwrap_or(0) as f64;
     let appeared = before.backlog.is_some() != now.backlog.is_some();
     let oldest = before.oldest_enqueued_at != now.oldest_enqueued_at;
+    let messages = |status: &ExportPoolStatus| -> Vec<String> {
+        status.conditions.iter().map(|condition| condition.message.clone()).collect()
+    };
     appeared
         || oldest
+        || messages(before) != messages(now)
         || differs(backlog(before), backlog(now), A_TENTH)
         || differs(rate(before), rate(now), A_TENTH)
 }

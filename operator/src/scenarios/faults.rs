@@ -144,6 +144,22 @@ async fn a_pool_of_which_nothing_could_be_made_is_not_ready_at_zero() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn numbers_that_are_not_written_are_written_in_the_next_round() {
+    let operator = Operator::with(|_| {}).await;
+    operator.sqs.replies(Reply::Depth(1_000));
+    operator.come_to_rest().await;
+    let backlog = || operator.cluster.get(POOL)["status"]["backlog"].clone();
+    assert_eq!(backlog(), 2_000);
+    // Nothing else changes of a pool that has all the pods that it may have.
+    operator.sqs.replies(Reply::Depth(2_000));
+    operator.cluster.fate("PATCH exportpools/reports/status", [Fate::Refused(500, "oh")]);
+    operator.next_round().await;
+    assert_eq!(backlog(), 2_000);
+    operator.round().await;
+    assert_eq!(backlog(), 4_000);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_status_that_is_not_written_is_written_in_the_next_round() {
     for fate in [Fate::Refused(409, "changed"), Fate::Refused(500, "oh"), Fate::Dropped, Fate::Unanswered] {
         let operator = Operator::with(|_| {}).await;

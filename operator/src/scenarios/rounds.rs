@@ -39,6 +39,18 @@ async fn a_round_in_which_nothing_changed_writes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn numbers_that_move_all_the_time_are_written_every_half_a_minute() {
+    let operator = Operator::with(|_| {}).await;
+    operator.sqs.replies(Reply::Depth(1_000));
+    operator.come_to_rest().await;
+    for round in 1..=12 {
+        operator.sqs.replies(Reply::Depth(1_000 << round));
+        operator.next_round().await;
+    }
+    assert_eq!(operator.written(), ["PATCH exportpools/reports/status"; 2], "in a minute");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deployment_that_somebody_wrote_meanwhile_is_written_over_its_newer_version() {
     let operator = Operator::with(|_| {}).await;
     operator.round().await;

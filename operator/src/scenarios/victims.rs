@@ -40,11 +40,11 @@ fn mark(pod: &str) -> String {
     format!("PATCH {pod}")
 }
 
-/// An operator whose pool has four pods and is to have one.
-async fn with_too_many() -> (Operator, Vec<String>) {
+/// An operator whose pool has so many pods and is to have one.
+async fn with_too_many(pods: u64) -> (Operator, Vec<String>) {
     let operator = Operator::with(|pool| {
         pool["spec"]["scaling"] = Value::Null;
-        pool["spec"]["replicas"] = json!(4);
+        pool["spec"]["replicas"] = json!(pods);
     })
     .await;
     operator.come_to_rest().await;
@@ -55,7 +55,7 @@ async fn with_too_many() -> (Operator, Vec<String>) {
 
 #[tokio::test(start_paused = true)]
 async fn pods_that_go_first_are_marked_before_the_replicas_are_written_and_spared_ones_no_longer() {
-    let (operator, pods) = with_too_many().await;
+    let (operator, pods) = with_too_many(4).await;
     operator.round().await;
     let written = operator.written();
     let marked: Vec<_> = pods.iter().filter(|pod| is_marked(&operator.cluster, pod)).collect();
@@ -73,7 +73,7 @@ async fn pods_that_go_first_are_marked_before_the_replicas_are_written_and_spare
 #[tokio::test(start_paused = true)]
 async fn pods_that_cannot_be_marked_keep_no_pool_from_being_scaled_in() {
     for fate in [Fate::Refused(403, "no"), Fate::Refused(500, "oh"), Fate::Dropped, Fate::Unanswered] {
-        let (operator, pods) = with_too_many().await;
+        let (operator, pods) = with_too_many(40).await;
         for pod in &pods {
             operator.cluster.fate(&mark(pod), repeat(fate.clone()));
         }
@@ -85,7 +85,7 @@ async fn pods_that_cannot_be_marked_keep_no_pool_from_being_scaled_in() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pod_with_a_cost_of_somebody_else_is_left_alone() {
-    let (operator, pods) = with_too_many().await;
+    let (operator, pods) = with_too_many(4).await;
     let theirs = json!({"metadata": {"annotations": {DELETION_COST: "7"}}});
     operator.cluster.put(&pods[2], &theirs);
     operator.round().await;

@@ -31,6 +31,8 @@ struct ExportPool<'a> {
     desired_replicas: u64,
     replicas: u64,
     ready_replicas: u64,
+    /// Each pod is among the consumers; else the first of them are.
+    all_pods: bool,
     reason: Option<&'a str>,
     message: Option<&'a str>,
 }
@@ -118,6 +120,7 @@ fn export_pool(pool: &PoolReading) -> ExportPool<'_> {
         desired_replicas: pool.desired,
         replicas: pool.present,
         ready_replicas: pool.ready,
+        all_pods: pool.all_pods,
         reason: pool.decision.as_ref().map(|(reason, _)| reason.as_str()),
         message: pool.decision.as_ref().map(|(_, message)| message.as_str()),
     }

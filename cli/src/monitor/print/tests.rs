@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::monitor::fixture;
+use crate::monitor::{fixture, sample::PoolReading};
 
 fn sample() -> Sample {
     Sample {
@@ -111,9 +111,12 @@ fn a_pool_of_a_cluster_is_told_with_its_decision_and_is_null_where_none_is_watch
     let document: Value = serde_json::from_str(&printed_of(Form::Json, 1, &view)).unwrap();
     let pool = json!({
         "pool": "team/reports", "desiredReplicas": 6, "replicas": 4, "readyReplicas": 3,
-        "reason": "ScaledOut", "message": "from 4 to 6: the backlog",
+        "allPods": true, "reason": "ScaledOut", "message": "from 4 to 6: the backlog",
     });
     assert_eq!(document["pool"], pool);
+    let some = PoolReading { all_pods: false, ..fixture::export_pool() };
+    let view = View { pool: Some(some), ..fixture::view() };
+    assert!(printed_of(Form::Table, 1, &view).contains("4 there, 3 ready, the first of them asked · "));
     let document: Value = serde_json::from_str(&printed(Form::Json, 1)).unwrap();
     assert_eq!(document["pool"], Value::Null);
 }

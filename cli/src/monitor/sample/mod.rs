@@ -47,6 +47,8 @@ pub(crate) struct PoolReading {
     pub(crate) present: u64,
     /// Of these, ready ones.
     pub(crate) ready: u64,
+    /// Each pod is among the consumers; else the first of them are.
+    pub(crate) all_pods: bool,
     /// The last decision in a word, and in a sentence; none was made yet.
     pub(crate) decision: Option<(String, String)>,
 }
@@ -121,7 +123,8 @@ impl Sampler {
         Self { source: Source::Cluster(Box::new(pool)), since: Instant::now() }
     }
 
-    /// Reads everything once, at the same time. Takes 3 s at most for queues, 1 s for reports.
+    /// Reads everything once, at the same time. Takes 3 s at most for queues, 1 s for reports; of a pool what the API
+    /// server needs, seconds where it or pods do not answer.
     pub(crate) async fn read(&mut self) -> Sample {
         let (at, elapsed) = (Local::now().fixed_offset(), self.since.elapsed());
         let (pool, queues, consumers) = match &mut self.source {

@@ -46,8 +46,8 @@ impl ClusterPool {
             self.known = pool.clone();
         }
         let queues = queues(&self.known, found.as_ref().err());
-        let consumers = if found.is_ok() { self.consumers().await } else { Vec::new() };
-        (found.ok().map(|pool| reading(self.name(), &pool)), queues, consumers)
+        let (consumers, all_pods) = if found.is_ok() { self.consumers().await } else { (Vec::new(), true) };
+        (found.ok().map(|pool| PoolReading { all_pods, ..reading(self.name(), &pool) }), queues, consumers)
     }
 
     async fn find(&self) -> Result<ExportPool, Unreadable> {
@@ -58,12 +58,13 @@ impl ClusterPool {
         }
     }
 
-    async fn consumers(&mut self) -> Vec<ConsumerReading> {
+    /// What pods say, and whether these are all of them.
+    async fn consumers(&mut self) -> (Vec<ConsumerReading>, bool) {
         let of_pool = format!("{POOL_LABEL}={}", self.known.name_any());
         let pods = self.pods.list(&ListParams::default().labels(&of_pool).limit(MOST_PODS)).await;
         let pods = match pods {
             Ok(pods) => pods,
-            Err(error) => return vec![consumer("pods", Err(no_answer(&error)))],
+            Err(error) => return (vec![consumer("pods", Err(no_answer(&error)))], true),
         };
         let (running, others): (Vec<_>, Vec<_>) = pods.items.iter().partition(|pod| waits_for(pod).is_none());
         let names: Vec<_> = running.iter().map(|pod| pod.name_any()).collect();
@@ -75,10 +76,7 @@ impl ClusterPool {
         });
         let mut consumers: Vec<_> = running.chain(others).collect();
         consumers.sort_by(|a, b| a.consumer.cmp(&b.consumer));
-        if pods.metadata.continue_.is_some_and(|more| !more.is_empty()) {
-            consumers.push(consumer("more pods", Err(Unreadable::TooMany { most: MOST_PODS })));
-        }
-        consumers
+        (consumers, pods.metadata.continue_.is_none_or(|more| more.is_empty()))
     }
 }
 
@@ -123,6 +121,7 @@ fn reading(pool: String, read: &ExportPool) -> PoolReading {
         desired: count(status.desired_replicas),
         present: count(status.replicas),
         ready: count(status.ready_replicas),
+        all_pods: true,
         decision: status.last_decision.map(|decision| (decision.reason, decision.message)),
     }
 }

@@ -92,12 +92,6 @@ pub(crate) enum Unreadable {
         /// What it says.
         why: String,
     },
-    /// There are more pods than are asked.
-    #[error("the first {most} pods are asked alone")]
-    TooMany {
-        /// So many are.
-        most: u32,
-    },
     /// The pool is not there any more.
     #[error("there is no ExportPool {pool}")]
     NoPool {
@@ -145,7 +139,6 @@ impl Unreadable {
             Self::NoApiServer => "noApiServer",
             Self::NotAllowed { .. } => "notAllowed",
             Self::ClusterRefuses { .. } => "clusterRefuses",
-            Self::TooMany { .. } => "tooMany",
             Self::NoPool { .. } => "noPool",
             Self::NotReadByOperator { .. } => "notReadByOperator",
             Self::NotRunning { .. } => "notRunning",
@@ -187,7 +180,6 @@ impl Unreadable {
                 return format!("{right} has to be allowed in the namespace").into();
             }
             Self::ClusterRefuses { .. } => "kubectl get --raw /readyz tells how it is",
-            Self::TooMany { .. } => "the operator's metrics and kubectl get exportpools count all of them",
             Self::NoPool { .. } => "look with kubectl get exportpools -A",
             Self::NotReadByOperator { .. } => return format!("{} explain tells more", program()).into(),
             Self::NotRunning { .. } => "kubectl describe pod tells why",

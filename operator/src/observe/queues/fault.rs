@@ -76,8 +76,11 @@ pub enum QueueFault {
         /// The Secret.
         name: String,
     },
-    /// Too many requests.
-    #[error("SQS throttles: it is asked less often")]
+    /// Too many requests, to SQS or to our own limit.
+    #[error(
+        "SQS throttles, or the operator's own limit is reached (--sqs-requests-per-second, half of it for one account): \
+         it is asked less often"
+    )]
     Throttled,
     /// Credentials that may not, or that are not known.
     #[error(
@@ -129,6 +132,12 @@ impl QueueFault {
             Self::Unreachable { .. } => "Unreachable",
             Self::Malformed { .. } => "Malformed",
         }
+    }
+
+    /// Whether who has the fault of that reason may read the queue all the same: it passes by itself.
+    #[must_use]
+    pub fn passes(reason: &str) -> bool {
+        ["Throttled", "Unreachable"].contains(&reason)
     }
 
     /// As the scaling knows it.

@@ -10,7 +10,10 @@ use std::{
 use exportpool_scaling::{Depth, UnknownDepth};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use metrics::counter;
-use tokio::{sync::Mutex as AsyncMutex, time::Instant};
+use tokio::{
+    sync::Mutex as AsyncMutex,
+    time::{Instant, timeout},
+};
 
 use super::{fault::QueueFault, read::ReadDepth, source::QueueSource};
 
@@ -18,6 +21,8 @@ use super::{fault::QueueFault, read::ReadDepth, source::QueueSource};
 const THROTTLED_EVERY: Duration = Duration::from_secs(10);
 /// down to this.
 const THROTTLED_AT_LEAST_EVERY: Duration = Duration::from_secs(300);
+/// Who may not ask within this has the last answer: a round is for more than waiting.
+const WAITS_AT_MOST: Duration = Duration::from_secs(2);
 /// A queue that nobody asks for is forgotten after this.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(900);
 
@@ -68,13 +73,21 @@ impl<R: ReadDepth> QueueReader<R> {
         if let Some(reading) = shared.fresh(at_most_age) {
             return reading;
         }
-        // The account's first: who waits for it takes nothing from others.
-        self.by_account.until_key_ready(&account(source)).await;
-        self.all.until_ready().await;
+        if timeout(WAITS_AT_MOST, self.may_ask(source)).await.is_err() {
+            counter!("exportpool_sqs_requests_total", "result" => "limited").increment(1);
+            return shared.last();
+        }
         let answer = self.reads.read(source).await;
         let result = answer.as_ref().map_or_else(QueueFault::reason, |_| "ok");
         counter!("exportpool_sqs_requests_total", "result" => result).increment(1);
         shared.note(answer)
+    }
+
+    /// Waits until another request is within the limits.
+    async fn may_ask(&self, source: &QueueSource) {
+        // The account's first: who waits for it takes nothing from others.
+        self.by_account.until_key_ready(&account(source)).await;
+        self.all.until_ready().await;
     }
 
     fn shared(&self, source: &QueueSource) -> Arc<AsyncMutex<Shared>> {
@@ -113,6 +126,16 @@ impl Shared {
     fn fresh(&self, at_most_age: Duration) -> Option<Reading> {
         let age = at_most_age.max(self.least);
         self.last.clone().filter(|reading| reading.read_at.elapsed() < age)
+    }
+
+    /// The last reading, however old.
+    fn last(&self) -> Reading {
+        let none = || Reading {
+            depth: Depth::Unknown(UnknownDepth::Throttled),
+            read_at: Instant::now(),
+            fault: Some(QueueFault::Throttled),
+        };
+        self.last.clone().unwrap_or_else(none)
     }
 
     fn note(&mut self, answer: Result<Depth, QueueFault>) -> Reading {
@@ -240,6 +263,18 @@ mod tests {
             (stale.depth, stale.fault.unwrap().reason()),
             (Depth::Unknown(UnknownDepth::Stale), "Throttled")
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_may_not_ask_has_the_last_answer_or_none_and_does_not_wait_long() {
+        let reader = QueueReader::new(Fake::default(), NonZeroU32::MIN);
+        let (jobs, tasks) = (source("jobs", Principal::Operator), source("tasks", Principal::Operator));
+        let first = reader.read(&jobs, FIVE).await;
+        advance(FIVE).await;
+        let begun = Instant::now();
+        assert_eq!(reader.read(&jobs, FIVE).await, first);
+        assert_eq!(reader.read(&tasks, FIVE).await.fault, Some(QueueFault::Throttled));
+        assert!(begun.elapsed() <= 2 * WAITS_AT_MOST, "{:?}", begun.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
