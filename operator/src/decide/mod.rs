@@ -4,6 +4,7 @@
 //! scaling with what a schedule asks for at least, and with a fallback while the queues cannot be read. `mode: Observe`
 //! tells what would be, and changes nothing.
 
+mod asked;
 mod memory;
 mod policy;
 mod schedule;
@@ -21,7 +22,8 @@ pub use schedule::{InvalidSchedule, in_force};
 pub use share::Sharing;
 pub use verdict::{Verdict, Why};
 
-use crate::api::{ExportPoolSpec, Fallback, FallbackBehavior, Mode, Override, Paused, Schedule};
+use crate::api::{ExportPoolSpec, Fallback, FallbackBehavior, Schedule};
+use asked::{only_observes, overridden, paused};
 pub(crate) use policy::count;
 
 /// A spec that nothing can be decided by: an older schema is installed, or a schedule is wrong.
@@ -77,17 +79,17 @@ struct Case<'a> {
 impl Case<'_> {
     fn choose(&self, decision: &Decision, schedule: Option<&Schedule>) -> (u32, Why) {
         let present = self.seen.replicas;
-        if let Some(by) = self.overridden() {
+        if let Some(by) = overridden(self.spec, self.now) {
             return (count(by.replicas), Why::Overridden { until: by.until.0 });
         }
         if let (Some(replicas), false) = (self.spec.replicas, self.spec.drain) {
             return (count(replicas), Why::Fixed);
         }
-        if let Some(paused) = self.paused() {
+        if let Some(paused) = paused(self.spec, self.now) {
             let until = paused.until.as_ref().map(|until| until.0);
             return (present, Why::Paused { reason: paused.reason.clone(), until });
         }
-        if self.observes() {
+        if only_observes(self.spec) {
             return (present, Why::Observing { would: decision.desired, reason: decision.reason.clone() });
         }
         if let Some(to) = self.yields_to(decision) {
@@ -144,20 +146,6 @@ impl Case<'_> {
 
     fn largest(&self) -> u32 {
         self.spec.scaling.as_ref().map_or(u32::MAX, |scaling| count(scaling.max_replicas))
-    }
-
-    fn overridden(&self) -> Option<&Override> {
-        let by = self.spec.scaling.as_ref()?.r#override.as_ref();
-        by.filter(|by| by.until.0 > self.now)
-    }
-
-    fn paused(&self) -> Option<&Paused> {
-        let paused = self.spec.scaling.as_ref()?.paused.as_ref();
-        paused.filter(|paused| paused.until.as_ref().is_none_or(|until| until.0 > self.now))
-    }
-
-    fn observes(&self) -> bool {
-        self.spec.scaling.as_ref().is_some_and(|scaling| scaling.mode == Mode::Observe)
     }
 }
 

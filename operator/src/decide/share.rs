@@ -1,17 +1,21 @@
 //! Pools on one queue: those of a namespace share its work, and of two namespaces the younger pool holds.
 //!
-//! Each works off its part, by what it may grow to: `maxReplicas` times the slots of a pod. Otherwise each would ask for
-//! pods for all of the backlog.
+//! Each works off its part, by what it may grow to: `maxReplicas` times the slots of a pod, or the pods that people fixed it
+//! at. Otherwise each would ask for pods for all of the backlog.
 
 use std::sync::Arc;
 
 use exportpool_contract::report::ByQueue;
 use exportpool_scaling::{Depth, Observation};
+use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::{count, slots};
+use super::{
+    asked::{only_observes, overridden, paused},
+    count, slots,
+};
 use crate::{
-    api::{ConditionStatus, ExportPool, Mode},
+    api::{ConditionStatus, ExportPool},
     observe::queues::QueueFault,
 };
 
@@ -37,18 +41,18 @@ impl Sharing {
     ///
     /// One that may not read a queue has no part in it: else whoever may create a pool could keep others from their work.
     #[must_use]
-    pub fn of(pool: &ExportPool, rivals: &ByQueue<Vec<Arc<ExportPool>>>) -> Self {
+    pub fn of(pool: &ExportPool, rivals: &ByQueue<Vec<Arc<ExportPool>>>, now: Timestamp) -> Self {
         let all = || rivals.export_jobs.iter().chain(&rivals.download_tasks).filter(|rival| reads(rival));
         let is_near = |rival: &&Arc<ExportPool>| rival.namespace() == pool.namespace();
         let mut with: Vec<_> = all().filter(is_near).map(|rival| rival.name_any()).collect();
         with.sort();
         with.dedup();
-        let mut far = all().filter(|rival| !is_near(rival) && !only_observes(rival));
+        let mut far = all().filter(|rival| !is_near(rival) && !only_observes(&rival.spec));
         let older = far.find(|rival| is_older(rival, pool));
         Self {
             parts: ByQueue {
-                export_jobs: part(pool, &rivals.export_jobs),
-                download_tasks: part(pool, &rivals.download_tasks),
+                export_jobs: part(pool, &rivals.export_jobs, now),
+                download_tasks: part(pool, &rivals.download_tasks, now),
             },
             with,
             yields_to: older
@@ -69,25 +73,26 @@ impl Sharing {
 
 /// A pool's part of a queue.
 #[expect(clippy::cast_precision_loss, reason = "a part of it is what matters")]
-fn part(pool: &ExportPool, rivals: &[Arc<ExportPool>]) -> f64 {
+fn part(pool: &ExportPool, rivals: &[Arc<ExportPool>], now: Timestamp) -> f64 {
     let near = rivals.iter().filter(|rival| rival.namespace() == pool.namespace() && reads(rival));
-    let own = weight(pool).max(1);
-    let all = near.fold(own, |all, rival| all.saturating_add(weight(rival)));
+    let own = weight(pool, now).max(1);
+    let all = near.fold(own, |all, rival| all.saturating_add(weight(rival, now)));
     own as f64 / all as f64
 }
 
-/// The slots that a pool may grow to. One that only observes asks for none.
-fn weight(pool: &ExportPool) -> u64 {
-    let replicas = match &pool.spec.scaling {
-        _ if only_observes(pool) => 0,
-        Some(scaling) => count(scaling.max_replicas),
-        None => count(pool.spec.replicas.unwrap_or(0)),
+/// The slots that a pool may grow to, or has where people fixed them. One that only observes asks for none.
+fn weight(pool: &ExportPool, now: Timestamp) -> u64 {
+    let spec = &pool.spec;
+    let replicas = match (overridden(spec, now), &spec.scaling) {
+        (Some(by), _) => by.replicas,
+        (None, None) => spec.replicas.unwrap_or(0),
+        (None, Some(_)) if paused(spec, now).is_some() => {
+            pool.status.as_ref().map_or(0, |status| status.desired_replicas)
+        }
+        (None, Some(_)) if only_observes(spec) => 0,
+        (None, Some(scaling)) => scaling.max_replicas,
     };
-    u64::from(replicas) * u64::from(slots(&pool.spec.worker))
-}
-
-fn only_observes(pool: &ExportPool) -> bool {
-    pool.spec.scaling.as_ref().is_some_and(|scaling| scaling.mode == Mode::Observe)
+    u64::from(count(replicas)) * u64::from(slots(&spec.worker))
 }
 
 /// Whether a pool reads its queues, or did: one that no operator looks after, or not yet, has no part in them.
@@ -154,7 +159,8 @@ mod tests {
 
     fn sharing(pool: &ExportPool, rivals: &[&Arc<ExportPool>]) -> Sharing {
         let rivals: Vec<_> = rivals.iter().map(|rival| Arc::clone(rival)).collect();
-        Sharing::of(pool, &ByQueue { export_jobs: rivals, download_tasks: vec![] })
+        let now = "2026-11-25T13:00:00Z".parse().unwrap();
+        Sharing::of(pool, &ByQueue { export_jobs: rivals, download_tasks: vec![] }, now)
     }
 
     #[test]
@@ -164,6 +170,24 @@ mod tests {
         let (of_a, of_b) = (sharing(&a, &[&b]), sharing(&b, &[&a]));
         assert_eq!((of_a.parts.export_jobs, of_b.parts.export_jobs), (0.75, 0.25));
         assert_eq!((of_a.parts.download_tasks, of_a.with, of_a.yields_to), (1.0, vec!["b".to_owned()], None));
+    }
+
+    #[test]
+    fn a_pool_that_people_fixed_has_the_part_of_the_pods_that_it_has() {
+        let max = |more: Value| {
+            move |pool: &mut Value| {
+                pool["spec"]["scaling"] = more;
+                pool["spec"]["scaling"]["maxReplicas"] = json!(30);
+                pool["status"]["desiredReplicas"] = json!(10);
+            }
+        };
+        let pool = named("x", "a", 1, max(json!({})));
+        let part = |more: Value| sharing(&pool, &[&named("x", "b", 2, max(more))]).parts.export_jobs;
+        let until = |hour: u32| format!("2026-11-25T{hour}:00:00Z");
+        assert_eq!(part(json!({"override": {"replicas": 0, "until": until(14)}})), 1.0);
+        assert_eq!(part(json!({"override": {"replicas": 0, "until": until(12)}})), 0.5, "it is over");
+        assert_eq!(part(json!({"paused": {"reason": "an incident"}})), 0.75);
+        assert_eq!(part(json!({"paused": {"reason": "an incident", "until": until(12)}})), 0.5, "it is over");
     }
 
     #[test]

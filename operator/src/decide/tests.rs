@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::sample::pool;
+use crate::api::{Override, sample::pool};
 
 /// 2026-11-25T12:00:00Z, a Wednesday.
 const NOON: u64 = 1_795_608_000_000;

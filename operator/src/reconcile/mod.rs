@@ -48,7 +48,7 @@ async fn round(pool: &ExportPool, context: &Context, state: &mut State) -> Actio
     }
     if state.is_due(pool, Instant::now()) {
         let seen = Box::pin(observe::observe(pool, context, &workload, state.looks)).await;
-        let sharing = Sharing::of(pool, &seen.rivals);
+        let sharing = Sharing::of(pool, &seen.rivals, (context.clock)());
         let verdict = decide(&pool.spec, &mut state.memory, &seen.observation, sharing);
         metrics::decided(verdict.as_ref().map_or_else(Undecidable::reason, |verdict| verdict.why.word()));
         state.note(pool, seen, verdict, Instant::now());
