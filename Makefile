@@ -14,10 +14,10 @@ MESSAGES := 6500
 export PATH := $(TOOLS)/bin:$(PATH)
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help demo test e2e cluster cluster-down cluster-load cluster-check cluster-proof cluster-demo crd conformance conformance-tools build kills lint fmt schema deny chaos interleavings interleavings-short bench-consumer bench-peers faults fuzz fuzz-long clean chart chart-docs image kind kind-down tilt-ci
+.PHONY: help demo test e2e cluster cluster-down cluster-load cluster-check cluster-proof cluster-demo crd conformance conformance-tools build kills lint fmt schema deny chaos interleavings interleavings-short bench-consumer bench-peers bench-scale-out faults fuzz fuzz-long clean chart chart-docs image kind kind-down tilt-ci
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 demo: build ## the main job, end to end, on this machine
 	@$${CARGO_TARGET_DIR:-target}/debug/exportctl demo
@@ -81,7 +81,7 @@ conformance: $(TOOLS)/bin/cargo-nextest conformance-tools build ## each port on 
 conformance-tools: ## what `conformance` tries, by version
 	@cli/tests/conformance/install
 
-build: ## both programs, for debugging
+build: ## all programs, for debugging
 	@cargo build --workspace --bins
 
 # As it is released (opt-level 3, panic = "unwind"), but for what only costs time to build; in a folder of its own, so
@@ -125,6 +125,9 @@ chaos: ## 10,000 random kills over 20,000 tasks, on release builds: half an hour
 bench-consumer: bench-peers ## measure the consumer beside others (about an hour; ONLY=speed,cost QUICK=1)
 	@cargo build --release -p exportctl -p exportpool-consumer -p exportpool-bench
 	@$${CARGO_TARGET_DIR:-target}/release/exportpool-bench run $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+
+bench-scale-out: ## from no pods to fifty, beside KEDA and kubectl scale, on clusters of this machine (half an hour; RUNS=1)
+	@bench/scale-out/run $(RUNS)
 
 bench-peers: bench/peers/node/node_modules bench/peers/spring/target/consumer.jar ## install what is measured beside
 

@@ -1,12 +1,14 @@
 //! A cluster, and a pool on it.
 
+use std::error::Error as _;
+
 use anyhow::{Context as _, anyhow, bail};
 use exportpool_operator::{api::ExportPool, client::bounded};
 use kube::{
     Api, Client, Config, ResourceExt,
     api::ListParams,
     client::ClientBuilder,
-    config::{KubeConfigOptions, Kubeconfig},
+    config::{InferConfigError, KubeConfigOptions, Kubeconfig},
 };
 
 use crate::program::program;
@@ -26,9 +28,10 @@ pub(crate) struct Cluster {
 pub(crate) async fn cluster(context: Option<&str>, namespace: Option<&str>) -> anyhow::Result<Cluster> {
     // The only one there is: another one cannot have been installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let remedy = "there is no cluster to ask: set KUBECONFIG, or make one with `make cluster` or kind";
+    let remedy = "there is no cluster to ask: set KUBECONFIG, or make one with `make cluster` and \
+                  eval \"$(e2e/cluster/env)\", or with kind";
     let config = match context {
-        None => Config::infer().await.context(remedy)?,
+        None => Config::infer().await.map_err(|error| none(remedy, &error))?,
         Some(context) => {
             let options =
                 KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
@@ -40,6 +43,12 @@ pub(crate) async fn cluster(context: Option<&str>, namespace: Option<&str>) -> a
     };
     let namespace = namespace.map_or_else(|| config.default_namespace.clone(), str::to_owned);
     Ok(Cluster { client: bounded(ClientBuilder::try_from(config)?), namespace })
+}
+
+/// The kubeconfig's fault alone where this is no pod: nobody meant to be one.
+fn none(remedy: &str, error: &InferConfigError) -> anyhow::Error {
+    let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+    anyhow!("{remedy} ({why})")
 }
 
 /// The pool of that name.

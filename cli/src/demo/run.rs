@@ -66,6 +66,12 @@ async fn play(args: &Args, stage: &Stage) -> anyhow::Result<ExitCode> {
         (std::mem::take(&mut fleet.kills), fleet.peak, std::mem::take(&mut fleet.reports));
     fleet.disband(PATIENCE).await;
     if ended? == Ended::Interrupted {
+        // A full screen took with it what it said.
+        let _ = writeln!(
+            io::stderr(),
+            "stopped, nothing is checked; the consumers' logs are in {}",
+            logs.display()
+        );
         return Ok(ExitCode::from(INTERRUPTED));
     }
     let left = ledger::read(&stage.target, &verify::prefix(&options)).await?;

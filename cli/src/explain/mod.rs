@@ -52,6 +52,7 @@ fn document(pool: &ExportPool) -> String {
         "desiredReplicas": status.desired_replicas,
         "readyReplicas": status.ready_replicas,
         "lastDecision": status.last_decision,
+        "countedAt": status.counted_at,
         "queues": status.queues,
         "conditions": status.conditions,
     })

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use anyhow::bail;
 use chrono::{DateTime, Utc};
 use exportpool_operator::api::{ConditionStatus, ExportPool, ExportPoolStatus, LastDecision};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// Conditions that are well when they are false, or not there.
 const WELL_IF_FALSE: [&str; 5] =
@@ -24,8 +25,9 @@ pub(super) fn explain(pool: &ExportPool, now: DateTime<Utc>) -> anyhow::Result<S
     };
     let mut told = headline(pool, status);
     if let Some(decision) = &status.last_decision {
-        let _ = write!(told, "\n{}: {} (since {})", decision.reason, decision.message, age(decision, now));
-        told += &numbers(pool, decision);
+        let _ =
+            write!(told, "\n{}: {} (since {})", decision.reason, decision.message, ago(&decision.time, now));
+        told += &numbers(pool, decision, status.counted_at.as_ref().map(|at| ago(at, now)));
     }
     told += &not_well(status);
     if let Some(advice) = status.last_decision.as_ref().and_then(|decision| advice(pool, &decision.reason)) {
@@ -45,9 +47,9 @@ fn headline(pool: &ExportPool, status: &ExportPoolStatus) -> String {
     format!("{} asks for {desired} {pods}; {replicas} there, {ready} ready", name(pool))
 }
 
-/// When it was first decided so.
-fn age(decision: &LastDecision, now: DateTime<Utc>) -> String {
-    let seconds = now.timestamp().saturating_sub(decision.time.0.as_second()).max(0).unsigned_abs();
+/// For how long something is so.
+pub(crate) fn ago(time: &Time, now: DateTime<Utc>) -> String {
+    let seconds = now.timestamp().saturating_sub(time.0.as_second()).max(0).unsigned_abs();
     humantime::format_duration(std::time::Duration::from_secs(seconds)).to_string()
 }
 
@@ -56,7 +58,7 @@ fn input<'a>(decision: &'a LastDecision, name: &str) -> Option<&'a str> {
 }
 
 /// The numbers, in the order in which they lead to one another.
-fn numbers(pool: &ExportPool, decision: &LastDecision) -> String {
+fn numbers(pool: &ExportPool, decision: &LastDecision, counted: Option<String>) -> String {
     if decision.inputs.is_empty() {
         return "\n\nThere are no numbers: a queue could not be read.".to_owned();
     }
@@ -78,11 +80,15 @@ fn numbers(pool: &ExportPool, decision: &LastDecision) -> String {
         ("cost", cost(decision)),
         (
             "time",
-            format!(
-                "{} s to drain, after the start of pods ({} s)",
-                of("drainSeconds"),
-                of("podStartSeconds")
-            ),
+            match input(decision, "podStartSeconds").filter(|start| *start != "unknown") {
+                Some(start) => {
+                    format!("{} s to drain, after the start of pods ({start} s)", of("drainSeconds"))
+                }
+                None => format!(
+                    "{} s to drain; how long pods take to start is not learned yet",
+                    of("drainSeconds")
+                ),
+            },
         ),
         ("slots", format!("{}: arrivals at {busy} % busy, and the backlog over that time", of("slots"))),
         (
@@ -95,7 +101,9 @@ fn numbers(pool: &ExportPool, decision: &LastDecision) -> String {
         ),
         ("reports", format!("{} of {} pods that were asked", of("reportsRead"), of("reportsAsked"))),
     ];
-    lines.iter().fold("\n\nhow it came to that".to_owned(), |mut told, (name, line)| {
+    // They are written now and then alone.
+    let counted = counted.map_or_else(String::new, |ago| format!(", as counted {ago} ago"));
+    lines.iter().fold(format!("\n\nhow it came to that{counted}"), |mut told, (name, line)| {
         let _ = write!(told, "\n  {name:<9} {line}");
         told
     })
@@ -123,6 +131,11 @@ fn not_well(status: &ExportPoolStatus) -> String {
     });
     bad.fold(String::new(), |mut told, condition| {
         let head = if told.is_empty() { "\n\nnot well" } else { "" };
+        // Ready says again what is in its way.
+        if told.contains(&condition.message) {
+            let _ = write!(told, "\n  {} is {:?} ({})", condition.type_, condition.status, condition.reason);
+            return told;
+        }
         let _ = write!(
             told,
             "{head}\n  {} is {:?} ({}): {}",
@@ -147,7 +160,9 @@ fn advice(pool: &ExportPool, reason: &str) -> Option<String> {
         "Observing" => "scaling.mode: Enforce".to_owned(),
         "Overridden" => "taking scaling.override away, or its time".to_owned(),
         "Scheduled" => "the schedule in scaling.schedules".to_owned(),
-        "HeldStabilizing" => "time; or a smaller scaling.scaleIn.stabilizationSeconds".to_owned(),
+        "HeldStabilizing" => "time: pods go once fewer suffice for the whole window, at a lower utilization than they come at; \
+                              or a smaller scaling.scaleIn.stabilizationSeconds"
+            .to_owned(),
         "HeldAboveZero" => "time; or a smaller scaling.activation.keepAliveSeconds".to_owned(),
         "HeldUnknown" | "FallenBack" => "queues that can be read: see above".to_owned(),
         "HeldUnreadable" => "pods whose port 3000 the operator can reach: see above".to_owned(),
@@ -219,11 +234,14 @@ mod tests {
         ];
         let told = explained(json!({
             "desiredReplicas": 20, "replicas": 20, "readyReplicas": 19, "lastDecision": decision("AtMax", &inputs),
+            "countedAt": "2026-11-25T12:01:10Z",
         }));
         for part in [
             "team/reports asks for 20 pods; 20 there, 19 ready",
             "AtMax: the work asks for 34, maxReplicas is 20 (since 1m 30s)",
+            "how it came to that, as counted 20s ago\n",
             "412 jobs",
+            "55.9 s to drain; how long pods take to start is not learned yet",
             "25.30 jobs/s",
             "a job takes 0.410 s of a slot",
             "134.2: arrivals at 80 % busy",
@@ -243,12 +261,14 @@ mod tests {
             "lastDecision": decision("HeldUnknown", &[]),
             "conditions": [
                 condition("Ready", "False", "the queue is denied"),
+                condition("QueuesReadable", "False", "the queue is denied"),
                 condition("Stalled", "True", "rename it"),
                 condition("ScalingActive", "True", "fine"),
             ],
         }));
         assert!(told.contains("asks for 1 pod;") && told.contains("There are no numbers"), "{told}");
         assert!(told.contains("Ready is False (Why): the queue is denied"), "{told}");
+        assert!(told.contains("QueuesReadable is False (Why)\n"), "said once: {told}");
         assert!(told.contains("Stalled is True (Why): rename it") && !told.contains("fine"), "{told}");
     }
 

@@ -53,12 +53,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Some(accepted) = send_or_abandon(&client, &target.export_jobs, &options, pace).await else {
         return Ok(ExitCode::from(INTERRUPTED));
     };
-    let told = if args.json {
-        tell::document(&options, &target.export_jobs, &accepted).to_string()
-    } else {
-        tell::summary(&options, &accepted)
-    };
-    tell::print(&told);
+    if args.json {
+        tell::print(&tell::document(&options, &target.export_jobs, &accepted).to_string());
+    } else if accepted.messages > 0 || !matches!(accepted.stopped, Some(Stopped::Failed(_))) {
+        tell::print(&tell::summary(&options, &accepted));
+    }
     let sent_all = accepted.stopped.is_none() && accepted.refused == 0;
     if args.verify && sent_all {
         return verified(&args, &target, &options).await;
@@ -72,7 +71,10 @@ async fn verified(args: &Args, target: &Target, options: &Options) -> anyhow::Re
     let settled = verify::when_settled(target, options, args.timeout, |settled| waiting.tell(settled));
     let findings = tokio::select! {
         findings = settled => findings?,
-        () = stop::asked() => return Ok(ExitCode::from(INTERRUPTED)),
+        () = stop::asked() => {
+            tell::note("stopped, nothing is checked: what was sent is still worked off");
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
     };
     tell::print(&if args.json {
         tell::findings_document(&findings).to_string()

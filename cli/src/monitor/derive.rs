@@ -7,7 +7,7 @@ use exportpool_contract::report::PodReport;
 use super::{
     sample::{ConsumerReading, QueueReading, Sample, Unreadable},
     trend::{self, Point},
-    view::{Breaker, ConsumerRow, Level, Pool, Presence, QueueRow, Thresholds},
+    view::{Breaker, ConsumerRow, Level, Pool, Presence, QueueRow, STARTING, Thresholds},
 };
 
 /// Samples that a rate is computed over.
@@ -103,7 +103,11 @@ fn pool(report: &PodReport, done_per_second: Option<f64>) -> Pool {
         version: report.version.clone(),
         instance_id: report.instance_id.clone(),
         draining: report.draining,
-        breaker: if breaker.open { Breaker::Open(breaker.resource.clone()) } else { Breaker::Closed },
+        breaker: match &breaker.resource {
+            _ if !breaker.open => Breaker::Closed,
+            Some(starting) if starting == STARTING => Breaker::Starting,
+            resource => Breaker::Open(resource.clone()),
+        },
         busy: report.slots.busy,
         total: report.slots.total,
         abandoned: report.slots.abandoned,

@@ -44,6 +44,7 @@ pub(crate) fn export_pool() -> PoolReading {
         present: 4,
         ready: 3,
         all_pods: true,
+        counted: Some(std::time::Duration::from_secs(12)),
         decision: Some(("ScaledOut".into(), "from 4 to 6: the backlog".into())),
     }
 }

@@ -136,11 +136,16 @@ pub(crate) struct Pool {
     pub(crate) loop_max: Duration,
 }
 
+/// As a consumer reports what it waits for, as long as nothing has failed.
+pub(crate) const STARTING: &str = "starting";
+
 /// Whether faults of our own stop a consumer's intake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Breaker {
     /// It receives.
     Closed,
+    /// It has just begun, and looks whether everything is there.
+    Starting,
     /// It receives nothing new; what is unavailable, when it says so.
     Open(Option<String>),
 }
@@ -195,6 +200,7 @@ impl Pool {
     pub(crate) fn word(&self) -> &'static str {
         match self.breaker {
             Breaker::Open(_) => "breaker open",
+            Breaker::Starting => STARTING,
             Breaker::Closed if self.draining => "draining",
             Breaker::Closed if self.busy > 0 => "working",
             Breaker::Closed => "idle",
@@ -207,6 +213,7 @@ impl Breaker {
     pub(crate) fn words(&self) -> String {
         match self {
             Self::Closed => "closed".to_owned(),
+            Self::Starting => STARTING.to_owned(),
             Self::Open(None) => "open".to_owned(),
             Self::Open(Some(resource)) => format!("open: {resource}"),
         }

@@ -50,9 +50,11 @@ pub(crate) fn pool(pool: &PoolReading) -> String {
     let PoolReading { desired, present, ready, .. } = pool;
     let shown = if pool.all_pods { "" } else { ", the first of them asked" };
     let pods = format!("asks for {desired} pods; {present} there, {ready} ready{shown}");
+    let counted =
+        pool.counted.map_or_else(String::new, |ago| format!(" · queues as counted {} s ago", ago.as_secs()));
     match &pool.decision {
-        Some((reason, message)) => format!("{pods} · {reason}: {message}"),
-        None => pods,
+        Some((reason, message)) => format!("{pods} · {reason}: {message}{counted}"),
+        None => format!("{pods}{counted}"),
     }
 }
 

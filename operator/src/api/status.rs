@@ -21,6 +21,9 @@ pub struct ExportPoolStatus {
     /// Selects the pods, for the scale subresource.
     #[schemars(length(max = 256))]
     pub selector: String,
+    /// When backlog, rate, queues and the decision's inputs were counted: they are written every 30 seconds at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counted_at: Option<Time>,
     /// Messages that wait to be received, in both queues. Not there while a queue cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backlog: Option<i64>,

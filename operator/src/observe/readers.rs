@@ -120,7 +120,24 @@ impl Readers {
         if self.access.allows(&namespace, annotation.as_deref(), &arn) {
             return Ok(source);
         }
-        Err(QueueFault::NotAllowed { namespace, arn })
+        let all = self.to_allow(pool, &namespace, annotation.as_deref());
+        Err(QueueFault::NotAllowed { namespace, arn, all })
+    }
+
+    /// What a namespace allows, and both queues of a pool: one command for all of it.
+    fn to_allow(&self, pool: &ExportPool, namespace: &str, annotation: Option<&str>) -> String {
+        let allowed = annotation.unwrap_or_default().split(',').map(|arn| arn.trim().to_owned());
+        let mut all: Vec<_> = allowed.filter(|arn| !arn.is_empty()).collect();
+        let queues = [&pool.spec.queues.export_jobs, &pool.spec.queues.download_tasks];
+        let sources = queues
+            .into_iter()
+            .filter_map(|queue| QueueSource::of(queue, &pool.spec.aws, namespace, self.allow_endpoints).ok());
+        for arn in sources.map(|source| source.arn()) {
+            if !all.contains(&arn) {
+                all.push(arn);
+            }
+        }
+        all.join(",")
     }
 
     /// What a namespace allows. One that cannot be read allows nothing, and is read again soon.

@@ -69,6 +69,7 @@ fn is_due(last: Option<Timestamp>, every: Duration, now: Timestamp) -> bool {
 /// A status without what moves all the time.
 fn words(status: &ExportPoolStatus) -> ExportPoolStatus {
     let mut words = status.clone();
+    words.counted_at = None;
     words.backlog = None;
     words.oldest_enqueued_at = None;
     words.rate = None;
@@ -125,6 +126,7 @@ fn status(round: &Round<'_>, before: &ExportPoolStatus) -> ExportPoolStatus {
         ready_replicas: signed(ready),
         desired_replicas: verdict.map_or(before.desired_replicas, |verdict| signed(verdict.replicas)),
         selector: format!("{POOL_LABEL}={},app.kubernetes.io/name=exportpool-worker", round.pool.name_any()),
+        counted_at: Some(Time(round.now)),
         backlog: inputs.map(|inputs| signed(inputs.backlog.export_jobs + inputs.backlog.download_tasks)),
         oldest_enqueued_at: round.oldest.map(Time),
         rate: inputs.map(rate),

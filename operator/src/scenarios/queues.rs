@@ -98,3 +98,25 @@ async fn queues_that_can_be_read_again_are_told_of_and_decided_by() {
     assert!(operator.cluster.replicas() > Some(0));
     assert_eq!(operator.cluster.condition(POOL, "QueuesReadable").unwrap()[0], "True");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_namespace_has_to_allow_is_told_in_one_command() {
+    let operator = Operator::with(|pool| {
+        let url =
+            |queue: &str| json!({"url": format!("https://sqs.eu-west-1.amazonaws.com/123456789012/{queue}")});
+        pool["spec"]["queues"] = json!({"exportJobs": url("jobs"), "downloadTasks": url("tasks")});
+        pool["spec"]["aws"] = json!({"region": "eu-west-1"});
+    })
+    .await;
+    let allows = json!({"exportpool.dev/allowed-queues": "arn:aws:sqs:eu-west-1:123456789012:others"});
+    let namespace = json!({"kind": "Namespace", "metadata": {"name": "team", "annotations": allows}});
+    operator.cluster.put("/api/v1/namespaces/team", &namespace);
+    operator.round().await;
+    let [status, reason, message] = operator.cluster.condition(POOL, "QueuesReadable").unwrap();
+    assert_eq!((status.as_str(), reason.as_str()), ("False", "NotAllowed"));
+    let all = ["others", "jobs", "tasks"]
+        .map(|queue| format!("arn:aws:sqs:eu-west-1:123456789012:{queue}"))
+        .join(",");
+    let command = format!("kubectl annotate namespace team --overwrite exportpool.dev/allowed-queues={all})");
+    assert!(message.contains(&command), "{message}");
+}

@@ -145,6 +145,13 @@ fn a_report_becomes_a_row() {
 }
 
 #[test]
+fn a_consumer_that_has_just_begun_is_starting_and_not_broken() {
+    let breaker = report::Breaker { open: true, resource: Some("starting".into()) };
+    let pool = here(only_consumer([says(false, Ok(PodReport { breaker, ..report("a", 1, 2) }))]));
+    assert_eq!((pool.word(), pool.breaker), ("starting", Breaker::Starting));
+}
+
+#[test]
 fn a_consumer_nobody_named_may_be_missing_and_a_named_one_may_not() {
     let missing = || Err(Unreadable::NoConsumer { url: "http://pod/report".into() });
     assert_eq!(only_consumer([says(true, missing())]), Presence::None);

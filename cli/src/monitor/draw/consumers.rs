@@ -78,8 +78,8 @@ fn facts(pool: &Pool, paint: Paint) -> Vec<Line<'static>> {
             words::millis(pool.loop_max)
         )),
     ];
-    if pool.breaker != Breaker::Closed {
-        facts[3] = facts[3].clone().style(paint.level(Level::Critical));
+    if let Some(level) = of_breaker(&pool.breaker) {
+        facts[3] = facts[3].clone().style(paint.level(level));
     }
     let troubles = [(pool.failed, "failed"), (pool.abandoned, "workers stuck")];
     let troubles = troubles.into_iter().filter(|(count, _)| *count > 0);
@@ -135,9 +135,17 @@ fn bar(pool: &Pool, length: usize) -> String {
 fn level(state: &Presence) -> Level {
     match state {
         Presence::None | Presence::Unknown(_) => Level::Unknown,
-        Presence::Here(pool) if pool.breaker != Breaker::Closed => Level::Critical,
-        Presence::Here(pool) if pool.draining => Level::Warn,
-        Presence::Here(_) => Level::Ok,
+        Presence::Here(pool) => {
+            of_breaker(&pool.breaker).unwrap_or(if pool.draining { Level::Warn } else { Level::Ok })
+        }
+    }
+}
+
+fn of_breaker(breaker: &Breaker) -> Option<Level> {
+    match breaker {
+        Breaker::Closed => None,
+        Breaker::Starting => Some(Level::Warn),
+        Breaker::Open(_) => Some(Level::Critical),
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::monitor::{
     sample::{Depth, PoolReading, Unreadable},
-    view::{Breaker, ConsumerRow, Pool, Presence, QueueRow, View},
+    view::{Breaker, ConsumerRow, Pool, Presence, QueueRow, STARTING, View},
 };
 
 /// One sample.
@@ -33,6 +33,8 @@ struct ExportPool<'a> {
     ready_replicas: u64,
     /// Each pod is among the consumers; else the first of them are.
     all_pods: bool,
+    /// The age of the queues' numbers.
+    counted_seconds_ago: Option<u64>,
     reason: Option<&'a str>,
     message: Option<&'a str>,
 }
@@ -61,7 +63,7 @@ struct Queue<'a> {
 struct Consumer<'a> {
     consumer: &'a str,
     url: &'a str,
-    /// `working`, `idle`, `draining`, `breaker open`, `none`, `unknown`.
+    /// `working`, `idle`, `draining`, `starting`, `breaker open`, `none`, `unknown`.
     state: &'static str,
     version: Option<&'a str>,
     instance_id: Option<&'a str>,
@@ -121,6 +123,7 @@ fn export_pool(pool: &PoolReading) -> ExportPool<'_> {
         replicas: pool.present,
         ready_replicas: pool.ready,
         all_pods: pool.all_pods,
+        counted_seconds_ago: pool.counted.map(|ago| ago.as_secs()),
         reason: pool.decision.as_ref().map(|(reason, _)| reason.as_str()),
         message: pool.decision.as_ref().map(|(_, message)| message.as_str()),
     }
@@ -170,6 +173,7 @@ fn consumer(row: &ConsumerRow) -> Consumer<'_> {
 fn breaker(pool: &Pool) -> Open<'_> {
     match &pool.breaker {
         Breaker::Closed => Open { open: false, resource: None },
+        Breaker::Starting => Open { open: true, resource: Some(STARTING) },
         Breaker::Open(resource) => Open { open: true, resource: resource.as_deref() },
     }
 }

@@ -106,12 +106,12 @@ fn consumers_in_json() {
 #[test]
 fn a_pool_of_a_cluster_is_told_with_its_decision_and_is_null_where_none_is_watched() {
     let view = View { pool: Some(fixture::export_pool()), ..fixture::view() };
-    let line = "14:03:07  pool team/reports asks for 6 pods; 4 there, 3 ready · ScaledOut: from 4 to 6: the backlog\n";
+    let line = "14:03:07  pool team/reports asks for 6 pods; 4 there, 3 ready · ScaledOut: from 4 to 6: the backlog · queues as counted 12 s ago\n";
     assert!(printed_of(Form::Table, 1, &view).contains(line));
     let document: Value = serde_json::from_str(&printed_of(Form::Json, 1, &view)).unwrap();
     let pool = json!({
         "pool": "team/reports", "desiredReplicas": 6, "replicas": 4, "readyReplicas": 3,
-        "allPods": true, "reason": "ScaledOut", "message": "from 4 to 6: the backlog",
+        "allPods": true, "countedSecondsAgo": 12, "reason": "ScaledOut", "message": "from 4 to 6: the backlog",
     });
     assert_eq!(document["pool"], pool);
     let some = PoolReading { all_pods: false, ..fixture::export_pool() };

@@ -49,6 +49,8 @@ pub(crate) struct PoolReading {
     pub(crate) ready: u64,
     /// Each pod is among the consumers; else the first of them are.
     pub(crate) all_pods: bool,
+    /// For how long the queues' numbers are as they are: the operator writes them now and then.
+    pub(crate) counted: Option<Duration>,
     /// The last decision in a word, and in a sentence; none was made yet.
     pub(crate) decision: Option<(String, String)>,
 }

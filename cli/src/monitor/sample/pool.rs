@@ -1,5 +1,7 @@
 //! Reads an ExportPool: what the operator says of it and of its queues, and what each of its pods says of itself.
 
+use std::time::Duration;
+
 use exportpool_operator::{
     api::{Condition, ConditionStatus, ExportPool, QueueStatus},
     names::POOL_LABEL,
@@ -122,8 +124,13 @@ fn reading(pool: String, read: &ExportPool) -> PoolReading {
         present: count(status.replicas),
         ready: count(status.ready_replicas),
         all_pods: true,
+        counted: status.counted_at.map(|at| since(at.0.as_millisecond(), chrono::Utc::now())),
         decision: status.last_decision.map(|decision| (decision.reason, decision.message)),
     }
+}
+
+fn since(millis: i64, now: chrono::DateTime<chrono::Utc>) -> Duration {
+    Duration::from_millis(now.timestamp_millis().saturating_sub(millis).max(0).unsigned_abs())
 }
 
 /// The two queues. `unread` is why the pool could not be read now.

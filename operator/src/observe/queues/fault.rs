@@ -27,14 +27,16 @@ pub enum QueueFault {
     /// The namespace may not have it read.
     #[error(
         "namespace {namespace} may not have {arn} read by the operator: annotate it (kubectl annotate namespace \
-         {namespace} exportpool.dev/allowed-queues={arn}), add it to queueAccess of the chart, or set \
-         aws.credentialsSecretRef"
+         {namespace} --overwrite exportpool.dev/allowed-queues={all}), which is seen within a minute, add it to queueAccess \
+         of the chart, or set aws.credentialsSecretRef"
     )]
     NotAllowed {
         /// The pool's namespace.
         namespace: String,
         /// The queue.
         arn: String,
+        /// What the namespace would have to allow: what it does, and both queues of the pool.
+        all: String,
     },
     /// Whether the namespace allows it is not known.
     #[error(
