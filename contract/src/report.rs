@@ -75,6 +75,11 @@ pub struct Breaker {
     pub resource: Option<String>,
 }
 
+impl Breaker {
+    /// What is unavailable at the start, before anything has failed: it is looked at for the first time.
+    pub const STARTING: &str = "starting";
+}
+
 /// Places to work: worker threads times tasks on each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Slots {

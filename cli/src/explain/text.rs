@@ -48,7 +48,7 @@ fn headline(pool: &ExportPool, status: &ExportPoolStatus) -> String {
 }
 
 /// For how long something is so.
-pub(crate) fn ago(time: &Time, now: DateTime<Utc>) -> String {
+fn ago(time: &Time, now: DateTime<Utc>) -> String {
     let seconds = now.timestamp().saturating_sub(time.0.as_second()).max(0).unsigned_abs();
     humantime::format_duration(std::time::Duration::from_secs(seconds)).to_string()
 }

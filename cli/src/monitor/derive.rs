@@ -2,12 +2,12 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use exportpool_contract::report::PodReport;
+use exportpool_contract::report::{self, PodReport};
 
 use super::{
     sample::{ConsumerReading, QueueReading, Sample, Unreadable},
     trend::{self, Point},
-    view::{Breaker, ConsumerRow, Level, Pool, Presence, QueueRow, STARTING, Thresholds},
+    view::{Breaker, ConsumerRow, Level, Pool, Presence, QueueRow, Thresholds},
 };
 
 /// Samples that a rate is computed over.
@@ -105,7 +105,7 @@ fn pool(report: &PodReport, done_per_second: Option<f64>) -> Pool {
         draining: report.draining,
         breaker: match &breaker.resource {
             _ if !breaker.open => Breaker::Closed,
-            Some(starting) if starting == STARTING => Breaker::Starting,
+            Some(starting) if starting == report::Breaker::STARTING => Breaker::Starting,
             resource => Breaker::Open(resource.clone()),
         },
         busy: report.slots.busy,

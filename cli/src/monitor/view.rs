@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset};
+use exportpool_contract::report;
 
 use super::sample::{Depth, PoolReading, Unreadable};
 
@@ -136,9 +137,6 @@ pub(crate) struct Pool {
     pub(crate) loop_max: Duration,
 }
 
-/// As a consumer reports what it waits for, as long as nothing has failed.
-pub(crate) const STARTING: &str = "starting";
-
 /// Whether faults of our own stop a consumer's intake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Breaker {
@@ -200,7 +198,7 @@ impl Pool {
     pub(crate) fn word(&self) -> &'static str {
         match self.breaker {
             Breaker::Open(_) => "breaker open",
-            Breaker::Starting => STARTING,
+            Breaker::Starting => report::Breaker::STARTING,
             Breaker::Closed if self.draining => "draining",
             Breaker::Closed if self.busy > 0 => "working",
             Breaker::Closed => "idle",
@@ -213,7 +211,7 @@ impl Breaker {
     pub(crate) fn words(&self) -> String {
         match self {
             Self::Closed => "closed".to_owned(),
-            Self::Starting => STARTING.to_owned(),
+            Self::Starting => report::Breaker::STARTING.to_owned(),
             Self::Open(None) => "open".to_owned(),
             Self::Open(Some(resource)) => format!("open: {resource}"),
         }

@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use exportpool_contract::report;
+
 use crate::{
     event::Resource,
     fail::{AwsFault, AwsResource, look},
@@ -111,7 +113,7 @@ impl Breaker {
         }
         let known = self.waiting_for.values().flatten().map(ToString::to_string);
         let known = known.collect::<Vec<_>>().join("; ");
-        Some(if known.is_empty() { "starting".to_owned() } else { known })
+        Some(if known.is_empty() { report::Breaker::STARTING.to_owned() } else { known })
     }
 }
 

@@ -4,11 +4,12 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
+use exportpool_contract::report;
 use serde::Serialize;
 
 use crate::monitor::{
     sample::{Depth, PoolReading, Unreadable},
-    view::{Breaker, ConsumerRow, Pool, Presence, QueueRow, STARTING, View},
+    view::{Breaker, ConsumerRow, Pool, Presence, QueueRow, View},
 };
 
 /// One sample.
@@ -173,7 +174,7 @@ fn consumer(row: &ConsumerRow) -> Consumer<'_> {
 fn breaker(pool: &Pool) -> Open<'_> {
     match &pool.breaker {
         Breaker::Closed => Open { open: false, resource: None },
-        Breaker::Starting => Open { open: true, resource: Some(STARTING) },
+        Breaker::Starting => Open { open: true, resource: Some(report::Breaker::STARTING) },
         Breaker::Open(resource) => Open { open: true, resource: resource.as_deref() },
     }
 }
