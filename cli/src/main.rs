@@ -4,10 +4,13 @@ mod aws;
 mod cluster;
 mod demo;
 mod explain;
+mod forward;
 mod load;
 mod monitor;
+mod profile;
 mod program;
 mod source;
+mod stage;
 mod stop;
 mod target;
 mod usage;
@@ -23,7 +26,7 @@ use usage::{EXIT_USAGE, Usage};
 #[derive(Parser)]
 #[command(name = "exportctl", version, about, arg_required_else_help = true, max_term_width = 100)]
 #[command(
-    after_help = "Start here:\n  exportctl demo        the main job, end to end\n  exportctl aws         an AWS stand-in; prints the environment to export\n  exportctl load 100    send 100 jobs to the queue in the environment\n  exportctl monitor     watch the queues\n  exportctl explain P   on Kubernetes: why pool P has as many pods as it has"
+    after_help = "Start here:\n  exportctl demo        the main job, end to end\n  exportctl aws         an AWS stand-in; prints the environment to export\n  exportctl load 100    send 100 jobs to the queue in the environment\n  exportctl monitor     watch the queues\n  exportctl profile     what ails a consumer: doctor\n  exportctl explain P   on Kubernetes: why pool P has as many pods as it has"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -35,6 +38,7 @@ enum Command {
     Demo(demo::Args),
     Load(load::Args),
     Monitor(monitor::Args),
+    Profile(profile::Args),
     Aws(aws::Args),
     Explain(explain::Args),
     /// Print the CustomResourceDefinition of ExportPool, for kubectl apply -f -
@@ -56,6 +60,7 @@ fn main() -> ExitCode {
             Command::Demo(args) => demo::run(args).await,
             Command::Load(args) => load::run(args).await,
             Command::Monitor(args) => monitor::run(args).await,
+            Command::Profile(args) => profile::run(args).await,
             Command::Aws(args) => aws::run(args).await,
             Command::Explain(args) => explain::run(args).await,
             Command::Crd => print_definition(),

@@ -10,6 +10,8 @@
 //! | `EXPORTPOOL_HOLD_AT=<point>:<n>` | SIGSTOP, sent to itself: it goes on at SIGCONT, where it was |
 //! | `EXPORTPOOL_PANIC_AT=<point>:<n>` | a panic |
 //! | `EXPORTPOOL_BLOCK_AT=<point>:<n>` | the thread blocks for ever, and its runtime with it |
+//! | `EXPORTPOOL_BUSY_AT=<point>:<n>` | the thread computes for 400 ms: a profile is to find it |
+//! | `EXPORTPOOL_LEAK_AT=<point>:<n>` | 256 KiB are allocated, and never freed: a profile is to find them |
 //! | `EXPORTPOOL_HANG_AT=<point>:<n>` | the await never ends; of points that are awaited, `kill::at_await(Point::X)` |
 //!
 //! `EXPORTPOOL_TRACE_POINTS=<file>` appends each passing's name to a file, one a line: how often a load passes a
@@ -74,6 +76,8 @@ points! {
     UploadCompleted = "upload-completed", "work/store/upload.rs";
     /// An object of one request stands in the bucket, and the ledger does not know.
     ObjectPut = "object-put", "work/store/mod.rs";
+    /// A task has left its slot: main knows what came of it, and nobody has written it down.
+    Finished = "finished", "run/mod.rs";
     /// A transaction with settled tasks is through, and their job was not looked at: it may be complete.
     Committed = "committed", "record/commit.rs";
     /// A task is recorded as done, its job closed if that was the last; its message is not deleted.
@@ -133,6 +137,7 @@ mod armed {
             atomic::{AtomicU64, Ordering},
         },
         thread,
+        time::{Duration, Instant},
     };
 
     use nix::sys::signal::{Signal, raise};
@@ -156,6 +161,8 @@ mod armed {
         hold: Option<When>,
         panic: Option<When>,
         block: Option<When>,
+        busy: Option<When>,
+        leak: Option<When>,
         hang: Option<When>,
         trace: Option<File>,
         passed: Vec<AtomicU64>,
@@ -166,6 +173,8 @@ mod armed {
         hold: when("EXPORTPOOL_HOLD_AT"),
         panic: when("EXPORTPOOL_PANIC_AT"),
         block: when("EXPORTPOOL_BLOCK_AT"),
+        busy: when("EXPORTPOOL_BUSY_AT"),
+        leak: when("EXPORTPOOL_LEAK_AT"),
         hang: when("EXPORTPOOL_HANG_AT"),
         trace: env::var_os("EXPORTPOOL_TRACE_POINTS").map(|path| {
             OpenOptions::new().append(true).create(true).open(&path).unwrap_or_else(|error| {
@@ -213,11 +222,35 @@ mod armed {
         if is_now(&arms.hold) {
             let _ = raise(Signal::SIGSTOP);
         }
+        if is_now(&arms.busy) {
+            a_busy_function(BUSY);
+        }
+        if is_now(&arms.leak) {
+            a_leaking_function();
+        }
         while is_now(&arms.block) {
             thread::park();
         }
         assert!(!is_now(&arms.panic), "EXPORTPOOL_PANIC_AT={}:{nth}", point.as_str());
         nth
+    }
+
+    /// Longer than any loop may be away, also where others have the CPU for most of it.
+    const BUSY: Duration = Duration::from_millis(400);
+    const LEAKED: usize = 256 * 1024;
+
+    #[inline(never)]
+    fn a_busy_function(time: Duration) {
+        let begun = Instant::now();
+        while begun.elapsed() < time {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[inline(never)]
+    fn a_leaking_function() {
+        // With something in it: pages that nobody writes to are not there.
+        std::mem::forget(std::hint::black_box(vec![1_u8; LEAKED]));
     }
 
     pub(super) async fn pass_await(point: Point) {

@@ -13,12 +13,13 @@ use exportpool_consumer::{
     aws::ports::AwsPorts,
     clock::unix_millis,
     config::{
-        Config, EXIT_CONFIG,
+        Config, EXIT_CONFIG, Profiles,
         arguments::{Asked, HELP, asked},
     },
     observe::{self, report::Identity},
-    run::{self, Broken, Settings},
+    run::{self, Broken, Listeners, Settings},
 };
+use exportpool_contract::environment::{self as name, DEFAULT_PROFILE_PORT};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::oneshot,
@@ -70,9 +71,13 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
 }
 
 fn start(config: &Config) -> anyhow::Result<ExitCode> {
-    let listener = match TcpListener::bind(("0.0.0.0", config.port)) {
+    let http = match TcpListener::bind(("0.0.0.0", config.port)) {
         Ok(listener) => listener,
-        Err(error) => return Ok(refuse(&port_taken(config.port, &error), EXIT_CONFIG)),
+        Err(error) => return Ok(refuse(&port_taken(name::PORT, config.port, &error), EXIT_CONFIG)),
+    };
+    let profiles = match listens_for_profiles(config.profiles) {
+        Ok(listener) => listener,
+        Err((port, error)) => return Ok(refuse(&port_taken(name::PROFILE_PORT, port, &error), EXIT_CONFIG)),
     };
     // Before anything that takes time: a signal is never left to its default.
     let stop = stop_signal(config.grace)?;
@@ -84,11 +89,12 @@ fn start(config: &Config) -> anyhow::Result<ExitCode> {
         version = env!("CARGO_PKG_VERSION"),
         workers = config.pool.workers,
         slots = config.pool.slots(),
-        port = listener.local_addr()?.port(),
+        port = http.local_addr()?.port(),
+        profile_port = profiles.as_ref().and_then(|listener| Some(listener.local_addr().ok()?.port())),
         "exportpool-consumer starts"
     );
     let ports = AwsPorts::new(config, &identity.instance)?;
-    run::run(&ports, &Settings::from(config), identity, listener, stop)?;
+    run::run(&ports, &Settings::from(config), identity, Listeners { http, profiles }, stop)?;
     tracing::info!("everything is settled or given back: bye");
     Ok(ExitCode::SUCCESS)
 }
@@ -125,8 +131,21 @@ fn stop_signal(grace: Duration) -> io::Result<impl Future<Output = ()> + Send> {
     })
 }
 
-fn port_taken(port: u16, error: &std::io::Error) -> String {
-    format!("PORT={port:?} cannot be used: {error}; set PORT to a free port, or to 0 for any")
+fn port_taken(name: &str, port: u16, error: &io::Error) -> String {
+    format!("{name}={port:?} cannot be used: {error}; set {name} to a free port, or to 0 for any")
+}
+
+/// `None`: nobody may ask for profiles. Several consumers on a machine each find a port.
+///
+/// # Errors
+/// The port, and why it cannot be had.
+fn listens_for_profiles(profiles: Profiles) -> Result<Option<TcpListener>, (u16, io::Error)> {
+    let bind = |port| TcpListener::bind(("127.0.0.1", port)).map(Some).map_err(|error| (port, error));
+    match profiles {
+        Profiles::Nowhere => Ok(None),
+        Profiles::At(port) => bind(port),
+        Profiles::Somewhere => bind(DEFAULT_PROFILE_PORT).or_else(|_| bind(0)),
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "before logging is set up, and for whoever started it by hand")]

@@ -8,6 +8,9 @@ macro_rules! names {
     };
 }
 
+/// Where a consumer is asked for profiles, unless `PROFILE_PORT` says otherwise, or another consumer of that machine is.
+pub const DEFAULT_PROFILE_PORT: u16 = 3001;
+
 names! {
     /// URL of the queue `export-jobs`. Required.
     SQS_EXPORT_JOBS_URL;
@@ -67,6 +70,8 @@ names! {
     RECORD_TTL_DAYS;
     /// Port of `/health`, `/live`, `/ready`, `/metrics` and `/report` (3000).
     PORT;
+    /// Port of profiles, on 127.0.0.1 alone, or `none` (3001, else any that is free).
+    PROFILE_PORT;
     /// UID of the pod, told in its report (none). In Kubernetes from `metadata.uid`.
     POD_UID;
 }

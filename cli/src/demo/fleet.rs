@@ -3,40 +3,20 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    net::TcpListener,
-    path::{Path, PathBuf},
-    process::Stdio,
+    path::Path,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, anyhow, bail};
-use exportpool_contract::{PodReport, environment as name};
+use anyhow::bail;
+use exportpool_contract::PodReport;
 use exportpool_scaling::Millis;
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
-use tokio::{
-    process::{Child, Command},
-    time,
-};
+use nix::sys::signal::Signal;
+use tokio::{process::Child, time};
 
-use crate::usage::usage;
+use crate::stage::consumer::{Recipe, free_port, signal};
 
 /// Consumers that end by themselves so often in a row do not work at all.
 const MAX_FAILED_STARTS: u32 = 5;
-
-/// How consumers are started.
-#[derive(Debug, Clone)]
-pub(super) struct Recipe {
-    /// The binary.
-    pub(super) binary: PathBuf,
-    /// Set in their environment.
-    pub(super) variables: Vec<(&'static str, String)>,
-    /// Where their logs go.
-    pub(super) logs: PathBuf,
-}
 
 /// A consumer.
 pub(super) struct Member {
@@ -80,43 +60,6 @@ pub(super) struct Fleet {
     pub(super) kills: Kills,
     /// The last report of each instance, the ended ones included.
     pub(super) reports: BTreeMap<String, PodReport>,
-}
-
-impl Recipe {
-    /// The consumer beside this program, unless another is given.
-    ///
-    /// # Errors
-    /// There is none; the message says how to build it.
-    pub(super) fn new(
-        binary: Option<PathBuf>,
-        variables: Vec<(&'static str, String)>,
-        logs: PathBuf,
-    ) -> anyhow::Result<Self> {
-        let beside = || Some(std::env::current_exe().ok()?.parent()?.join("exportpool-consumer"));
-        let given = binary.is_some();
-        let binary = binary.or_else(beside).unwrap_or_default();
-        if !binary.is_file() {
-            let binary = binary.display();
-            let none = anyhow!(
-                "there is no consumer at {binary}: build it with `cargo build -p exportpool-consumer`, or give --consumer PATH"
-            );
-            return Err(if given { usage(none).into() } else { none });
-        }
-        fs::create_dir_all(&logs)
-            .with_context(|| format!("the folder {} for logs cannot be made", logs.display()))?;
-        Ok(Self { binary, variables, logs })
-    }
-
-    fn start(&self, name: &str, port: u16) -> anyhow::Result<Child> {
-        let path = self.logs.join(format!("{name}.log"));
-        let log =
-            File::create(&path).with_context(|| format!("the log {} cannot be written", path.display()))?;
-        let mut command = Command::new(&self.binary);
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
-        command.env_remove(name::S3_PREFIX).envs(self.variables.iter().cloned());
-        command.env(name::PORT, port.to_string()).env(name::LOG_FORMAT, "json");
-        command.spawn().with_context(|| format!("{} cannot be started", self.binary.display()))
-    }
 }
 
 impl Fleet {
@@ -229,7 +172,7 @@ impl Fleet {
         if self.failed_starts < MAX_FAILED_STARTS {
             return Ok(());
         }
-        let log = self.recipe.logs.join(format!("{name}.log"));
+        let log = self.recipe.log(&name);
         bail!("consumers end by themselves, the last with {status}: see {}", log.display());
     }
 
@@ -287,15 +230,7 @@ impl Kills {
 
 impl Member {
     /// `false`: it has ended.
-    fn signal(&self, signal: Signal) -> bool {
-        // One that was waited for has no id any more; one that ended meanwhile keeps its id until then.
-        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
-        id.is_some_and(|id| kill(Pid::from_raw(id), signal).is_ok())
+    fn signal(&self, what: Signal) -> bool {
+        signal(&self.child, what)
     }
-}
-
-/// A port that is free now. Should somebody take it before the consumer does, the consumer is replaced.
-fn free_port() -> anyhow::Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).context("no free port for a consumer")?;
-    Ok(listener.local_addr()?.port())
 }

@@ -1,6 +1,6 @@
 //! `exportctl demo`: the main job, end to end, on this machine.
 //!
-//! `stage` sets up AWS and a file server, `fleet` runs consumers as processes of their own, `steer` scales them by
+//! On its stage are AWS and a file server, `fleet` runs consumers as processes of their own, `steer` scales them by
 //! what the queues and the consumers say, `show` tells how it goes, and `summary` says in numbers what comparing bucket
 //! and table with what was sent has found.
 
@@ -9,7 +9,6 @@ mod chaos;
 mod fleet;
 mod run;
 mod show;
-mod stage;
 mod steer;
 mod summary;
 

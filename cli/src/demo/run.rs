@@ -7,7 +7,6 @@ use std::{
 };
 
 use anyhow::Context;
-use exportpool_consumer::config::Config;
 use exportpool_contract::environment as name;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
@@ -15,9 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Args,
     chaos::Killer,
-    fleet::{Fleet, Recipe},
+    fleet::Fleet,
     show::Show,
-    stage::Stage,
     steer::{Steering, Turn, millis},
     summary::{Course, Summary},
 };
@@ -25,6 +23,10 @@ use crate::{
     aws::run::environment,
     load::{self, Accepted},
     monitor::sample::QueueReading,
+    stage::{
+        Stage,
+        consumer::{Recipe, settings},
+    },
     stop,
     usage::usage,
     verify::{self, ledger},
@@ -53,7 +55,7 @@ async fn play(args: &Args, stage: &Stage) -> anyhow::Result<ExitCode> {
     let options = args.load(stage.source.clone());
     options.check().map_err(usage)?;
     let variables = variables(args, stage);
-    let slots = slots(&variables)?;
+    let slots = u32::try_from(settings(&variables)?.pool.slots())?;
     let mut fleet = Fleet::new(Recipe::new(args.consumer.clone(), variables, args.logs.clone())?);
     let mut steering = Steering::new(&stage.target, args.max_replicas, slots, args.drain_time).await?;
     let mut show = Show::open(args.json, args.kills.is_some())?;
@@ -175,16 +177,6 @@ fn variables(args: &Args, stage: &Stage) -> Vec<(&'static str, String)> {
         variables.extend(unset.map(|(name, value)| (*name, (*value).to_owned())));
     }
     variables
-}
-
-/// The consumers' slots; their settings are checked before any is started.
-fn slots(variables: &[(&'static str, String)]) -> anyhow::Result<u32> {
-    let read = |wanted: &str| {
-        let ours = variables.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone());
-        ours.or_else(|| std::env::var(wanted).ok())
-    };
-    let config = Config::from_variables(&read).context("the consumers' environment").map_err(usage)?;
-    Ok(u32::try_from(config.pool.slots())?)
 }
 
 fn tell(json: bool, summary: &Summary, problems: &[String], logs: &str) -> io::Result<()> {

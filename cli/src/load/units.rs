@@ -66,6 +66,14 @@ pub(crate) fn span(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A span, or a number of seconds, as scripts have it in the environment.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<u32>() {
+        Ok(_) => span(&format!("{text}s")),
+        Err(_) => span(text),
+    }
+}
+
 /// Messages a second, 0.001 to a million.
 pub(crate) fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse::<f64>().ok().filter(|rate| (0.001..=1e6).contains(rate));

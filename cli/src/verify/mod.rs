@@ -82,9 +82,18 @@ impl Settled {
         of
     }
 
-    fn is_all(self) -> bool {
+    /// Everything is.
+    pub(crate) const fn is_all(self) -> bool {
         self.settled == self.tasks && self.open == 0
     }
+}
+
+/// How much of a run is settled by now.
+///
+/// # Errors
+/// The table does not answer.
+pub(crate) async fn settled(target: &Target, options: &load::Options) -> anyhow::Result<Settled> {
+    Ok(Settled::of(options, &ledger::table_of(target, &prefix(options)).await?))
 }
 
 /// Waits until everything of a run is settled, or the patience is over, and compares.
@@ -99,7 +108,7 @@ pub(crate) async fn when_settled(
 ) -> anyhow::Result<Findings> {
     let (begun, prefix) = (Instant::now(), prefix(options));
     loop {
-        let settled = Settled::of(options, &ledger::table_of(target, &prefix).await?);
+        let settled = settled(target, options).await?;
         tell(settled);
         if settled.is_all() || begun.elapsed() >= patience {
             break;

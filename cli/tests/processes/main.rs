@@ -20,6 +20,7 @@ mod faults;
 mod kills;
 mod large_file;
 mod process;
+mod profile;
 mod stand_in;
 mod verify;
 #[path = "../common/wait.rs"]

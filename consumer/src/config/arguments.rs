@@ -37,6 +37,7 @@ Optional [default]:
   RUST_LOG                    what is logged [info]
   POD_UID                     told in the pod report [none]
   PORT                        /health /live /ready /metrics /report [3000]
+  PROFILE_PORT                profiles, on 127.0.0.1 alone; or none [3001, else any that is free]
 
 Exit codes: 0 everything was settled or given back; 1 the grace period was over before; 2 a wrong argument; 70 a part
 of it is broken; 78 a wrong setting; 130 a second signal.";

@@ -71,8 +71,21 @@ pub struct Config {
     pub record_ttl: Option<Duration>,
     /// Port of the HTTP server; 0 takes any free one.
     pub port: u16,
+    /// Where profiles are asked for.
+    pub profiles: Profiles,
     /// The UID of the pod we are in, when there is one.
     pub pod_uid: Option<String>,
+}
+
+/// Where profiles are asked for, on 127.0.0.1 alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profiles {
+    /// At 3001, or where another consumer of this machine has that, at any port that is free.
+    Somewhere,
+    /// At this port.
+    At(u16),
+    /// Nowhere: nobody may.
+    Nowhere,
 }
 
 /// Sizes of the pool.
@@ -181,6 +194,7 @@ impl Config {
             log_filter: vars.log_filter()?,
             record_ttl: vars.record_ttl()?,
             port: vars.number(name::PORT, 0..=u16::MAX, 3000)?,
+            profiles: vars.profiles()?,
             pod_uid: vars.optional(name::POD_UID),
             access,
         };
@@ -222,7 +236,7 @@ mod tests {
         let config = with(&[]).unwrap();
         assert_eq!(config.pool, Pool { workers: 4, tasks_per_worker: 1, max_jobs: 20, max_waiting: 100 });
         assert_eq!(config.grace, Duration::from_secs(350));
-        assert_eq!((config.port, config.max_attempts), (3000, 5));
+        assert_eq!((config.port, config.profiles, config.max_attempts), (3000, Profiles::Somewhere, 5));
     }
 
     #[test]
@@ -233,6 +247,7 @@ mod tests {
             (name::MAX_QUEUE_SIZE, "-1", "from 0 to 100000"),
             (name::MAX_CONCURRENT_JOBS, "1.5", "from 1 to 10000"),
             (name::PORT, "65536", "from 0 to 65535"),
+            (name::PROFILE_PORT, "off", "or none"),
             (name::SHUTDOWN_GRACE_SECONDS, "30", "from 335"),
             (name::SQS_EXPORT_JOBS_URL, "http://h/1/jobs.fifo", "standard queue"),
             (name::SQS_EXPORT_JOBS_URL, "http://h/1/jobs.fifo/ ", "standard queue"),

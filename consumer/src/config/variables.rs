@@ -12,7 +12,7 @@ use std::{
 use exportpool_contract::{ObjectKey, environment as name};
 use ipnet::IpNet;
 
-use super::{ConfigError, LogFormat, PerHost, Pool};
+use super::{ConfigError, LogFormat, PerHost, Pool, Profiles};
 use crate::{
     aws::connect::{Access, AccessKey},
     observe::log,
@@ -53,6 +53,19 @@ impl Variables<'_> {
             allowed: format!("a whole number from {} to {}", range.start(), range.end()),
             value,
         })
+    }
+
+    /// Where profiles are.
+    pub(super) fn profiles(&self) -> Result<Profiles, ConfigError> {
+        match self.optional(name::PROFILE_PORT).as_deref() {
+            None => Ok(Profiles::Somewhere),
+            Some("none") => Ok(Profiles::Nowhere),
+            Some(value) => value.parse().map(Profiles::At).map_err(|_| ConfigError::Invalid {
+                name: name::PROFILE_PORT,
+                allowed: format!("a port from 0 to {}, or none", u16::MAX),
+                value: value.to_owned(),
+            }),
+        }
     }
 
     pub(super) fn seconds(

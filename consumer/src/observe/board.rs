@@ -13,7 +13,10 @@ use exportpool_contract::{
     health::{Status, Workers},
 };
 
-use super::loop_delay::{LoopProbes, ProbedLoop};
+use super::{
+    loop_delay::{LoopProbes, ProbedLoop},
+    operations::Operations,
+};
 use crate::place::workers::MAX_ABANDONED;
 
 /// A loop that has not moved for this long is stalled.
@@ -30,6 +33,7 @@ struct Inner {
     main: AtomicU64,
     link: AtomicU64,
     probes: LoopProbes,
+    operations: Operations,
 }
 
 /// What main says.
@@ -59,13 +63,26 @@ impl Board {
     #[must_use]
     pub fn new(start: Instant) -> Self {
         let (main, link) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self(Arc::new(Inner { start, said: Mutex::default(), main, link, probes: LoopProbes::default() }))
+        Self(Arc::new(Inner {
+            start,
+            said: Mutex::default(),
+            main,
+            link,
+            probes: LoopProbes::default(),
+            operations: Operations::default(),
+        }))
     }
 
     /// Where loops are registered to be probed.
     #[must_use]
     pub fn probes(&self) -> &LoopProbes {
         &self.0.probes
+    }
+
+    /// What is done for messages, for a profile.
+    #[must_use]
+    pub fn operations(&self) -> &Operations {
+        &self.0.operations
     }
 
     /// Main says how it is.

@@ -6,4 +6,6 @@ pub mod http;
 pub mod log;
 pub mod loop_delay;
 pub mod metrics;
+pub mod operations;
+pub(crate) mod profile;
 pub mod report;

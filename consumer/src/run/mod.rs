@@ -9,7 +9,10 @@
 
 mod threads;
 
-use std::time::{Duration, Instant};
+use std::{
+    net::TcpListener,
+    time::{Duration, Instant},
+};
 
 use tokio::time;
 
@@ -17,6 +20,7 @@ use crate::{
     admit::{Admission, AdmitCommand},
     config::{Config, Pool},
     event::{Cause, Command, Event, Resource, ThreadName, WorkerId},
+    kill::{self, Point},
     observe::{
         board::{Board, Loop},
         loop_delay::ProbedLoop,
@@ -35,6 +39,21 @@ use crate::{
     },
 };
 use threads::{Thread, start_admit, start_link, start_observe, start_record, worker_main};
+
+/// Where it is asked.
+#[derive(Debug)]
+pub struct Listeners {
+    /// By anyone: health, metrics and the report.
+    pub http: TcpListener,
+    /// By who is on this machine: profiles.
+    pub profiles: Option<TcpListener>,
+}
+
+impl From<TcpListener> for Listeners {
+    fn from(http: TcpListener) -> Self {
+        Self { http, profiles: None }
+    }
+}
 
 /// What the main thread needs of the configuration.
 #[derive(Debug, Clone)]
@@ -112,7 +131,7 @@ pub fn run<P: Ports>(
     ports: &P,
     settings: &Settings,
     identity: Identity,
-    listener: std::net::TcpListener,
+    listeners: impl Into<Listeners>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let board = Board::new(Instant::now());
@@ -120,7 +139,7 @@ pub fn run<P: Ports>(
     let (link, link_thread) = start_link(ports, settings, &events, &board)?;
     let (admit, admit_thread) = start_admit(ports, settings, link.clone(), &events)?;
     let (record, record_thread) = start_record(ports, settings, &identity.instance, link.clone(), &events)?;
-    let (stop_observing, observe_thread) = start_observe(listener, board.clone())?;
+    let (stop_observing, observe_thread) = start_observe(listeners.into(), board.clone(), settings.pool)?;
     let workers = worker_main(ports.clone(), settings, &identity.instance, &events, &board);
     let pool = WorkerPool::new(workers, events.clone());
     drop(events);
@@ -246,7 +265,10 @@ impl Main {
 
     fn take(&mut self, event: Event) {
         match &event {
-            Event::Finished { no, .. } => self.pool.finished(*no),
+            Event::Finished { no, .. } => {
+                kill::at(Point::Finished);
+                self.pool.finished(*no);
+            }
             Event::ThreadGone(thread) => {
                 tracing::error!(
                     thread = thread.as_str(),
@@ -255,6 +277,7 @@ impl Main {
             }
             _ => {}
         }
+        self.board.operations().event(&event, now());
         let commands = self.desk.handle(event, now());
         self.carry_out(commands);
     }
@@ -271,6 +294,7 @@ impl Main {
     }
 
     fn carry_out_one(&mut self, command: Command) {
+        self.board.operations().command(&command, now());
         let Outlets { link, admit, record } = &self.outlets;
         match command {
             Command::Receive(receive) => link.tell(LinkCommand::Receive(receive)),

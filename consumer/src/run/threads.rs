@@ -10,14 +10,16 @@ use std::{
 use anyhow::Context;
 use tokio::{net::TcpListener, sync::oneshot, time};
 
-use super::Settings;
+use super::{Listeners, Settings};
 use crate::{
     admit::{self, AdmitCommand},
+    config::Pool,
     event::{Event, ThreadName},
     observe::{
         board::{Board, Loop},
         http,
         loop_delay::ProbedLoop,
+        profile::{self, Profiled, introduce_this_thread},
     },
     poll::{self, Link},
     ports::Ports,
@@ -66,6 +68,7 @@ fn spawn<F: Future<Output = ()>>(
     let of = name.to_owned();
     let run = move || {
         let _exit_guard = exit_guard;
+        introduce_this_thread();
         if let Err(error) = on_this_thread(async { main().await }) {
             tracing::error!(thread = of, %error, "a runtime cannot be made");
         }
@@ -147,11 +150,15 @@ pub(super) fn start_record<P: Ports>(
 }
 
 pub(super) fn start_observe(
-    listener: std::net::TcpListener,
+    listeners: Listeners,
     board: Board,
+    pool: Pool,
 ) -> anyhow::Result<(oneshot::Sender<()>, Thread)> {
     let (stop, stopped) = oneshot::channel();
-    listener.set_nonblocking(true).context("the HTTP port")?;
+    let Listeners { http, profiles } = listeners;
+    for listener in std::iter::once(&http).chain(&profiles) {
+        listener.set_nonblocking(true).context("a listener")?;
+    }
     let thread = spawn("observe", None, move || async move {
         // A scheduler has no sockets.
         if cfg!(feature = "shuttle") {
@@ -159,7 +166,10 @@ pub(super) fn start_observe(
             return;
         }
         spawn_local(board.probes().clone().run());
-        match TcpListener::from_std(listener) {
+        if let Some(profiles) = profiles.and_then(|profiles| TcpListener::from_std(profiles).ok()) {
+            spawn_local(profile::serve(profiles, Profiled::new(board.clone(), pool)));
+        }
+        match TcpListener::from_std(http) {
             Ok(listener) => http::serve(listener, board, stopped).await,
             Err(error) => tracing::error!(%error, "the HTTP port cannot be served"),
         }
@@ -183,14 +193,23 @@ pub(super) fn worker_main<P: Ports>(
         pulse.is_of_this_thread();
         let (ports, events, budget, rules) = (ports.clone(), events.clone(), budget.clone(), rules.clone());
         let (probes, instance) = (board.probes().register(ProbedLoop::Worker), Arc::clone(&instance));
-        let credentials = credentials.clone();
+        let (credentials, operations) = (credentials.clone(), board.operations().clone());
         let ran = on_this_thread(async move {
             let beats = spawn_local(pulse.clone().beat(beat));
             let answers = spawn_local(probes.answer_all());
             match ports.source() {
                 Ok(source) => {
                     let (store, ledger) = (Watched::new(ports.store(), pulse.clone()), ports.ledger());
-                    let runner = TaskRunner { store, ledger, source, credentials, budget, rules, instance };
+                    let runner = TaskRunner {
+                        store,
+                        ledger,
+                        source,
+                        credentials,
+                        budget,
+                        rules,
+                        instance,
+                        operations,
+                    };
                     worker::run(runner, pulse, assignments, events).await;
                 }
                 Err(error) => tracing::error!(%error, "a worker cannot make its HTTP client"),

@@ -1,12 +1,15 @@
 //! One task from claim to object.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
+    rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use exportpool_contract::ObjectKey;
+use exportpool_profile::record::Step;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
@@ -20,8 +23,9 @@ use crate::{
     event::WorkResult,
     fail::{AwsFault, AwsKind, AwsResource, Reason, TaskFault},
     kill::{self, Point},
-    message::{Stored, Task},
-    ports::{Claim, ClaimAsk, Claimed, Ledger, ObjectStore, Owner, Place, Request, Source, SourceHead},
+    message::{Stored, Task, TaskNo},
+    observe::operations::Operations,
+    ports::{Body, Claim, ClaimAsk, Claimed, Ledger, ObjectStore, Owner, Place, Request, Source, SourceHead},
     spec::{public_url, task_digest},
 };
 
@@ -66,6 +70,8 @@ pub struct TaskRunner<S, L, F> {
     pub rules: TaskRules,
     /// The consumer, in the tokens of its claims.
     pub instance: Arc<str>,
+    /// Told what is done for a task, while that is profiled.
+    pub operations: Operations,
 }
 
 /// What must be known of a task when it is stopped from outside.
@@ -153,7 +159,9 @@ impl<S: ObjectStore, L: Ledger, F: Source> TaskRunner<S, L, F> {
 
     /// `None`: done before.
     async fn export(&self, task: &Task, traces: &Traces) -> Result<Option<Stored>, TaskFault> {
-        let Some(claimed) = self.claim(task).await? else { return self.tidy(task).await.map(|()| None) };
+        let Some(claimed) = self.operations.step(task.no, Step::Claim, self.claim(task)).await? else {
+            return self.tidy(task).await.map(|()| None);
+        };
         *traces.claimed.borrow_mut() = Some(claimed.clone());
         kill::at_await(Point::Claimed).await;
         let (place, request) = self.check(task, &claimed)?;
@@ -259,15 +267,28 @@ impl<S: ObjectStore, L: Ledger, F: Source> TaskRunner<S, L, F> {
     ) -> Result<Stored, TaskFault> {
         let mut memory = None;
         for _ in 0..DOWNLOADS {
-            let (head, body) = self.fetch(task, request).await?;
+            let fetching = self.fetch(task, request);
+            let (head, body) = self.operations.step(task.no, Step::FirstByte, fetching).await?;
             place.content_type.clone_from(&head.content_type);
-            if let Outcome::Stored(object) = uploader.store(&place, epoch, (&head, body), &mut memory).await?
-            {
+            let body = Timed::new(body);
+            let (began, ended) = (Instant::now(), body.ended());
+            let outcome = uploader.store(&place, epoch, (&head, body), &mut memory).await;
+            self.told(task.no, began, ended.get(), outcome.is_err());
+            if let Outcome::Stored(object) = outcome? {
                 return Ok(object);
             }
             self.drop_upload(&place, uploader.open_upload).await?;
         }
         Err(TaskFault::retry(Reason::WriteConflict, format!("others write {} all the time", place.key)))
+    }
+
+    /// The body came until `ended`, and was stored meanwhile and after it.
+    fn told(&self, no: TaskNo, began: Instant, ended: Option<Instant>, failed: bool) {
+        let now = Instant::now();
+        self.operations.worked(no, Step::Body, began, ended.unwrap_or(now), failed && ended.is_none());
+        if let Some(ended) = ended {
+            self.operations.worked(no, Step::Store, ended, now, failed);
+        }
     }
 
     /// Aborts an upload that came to nothing, before another one is recorded in its place.
@@ -317,6 +338,33 @@ impl<S: ObjectStore, L: Ledger, F: Source> TaskRunner<S, L, F> {
             tracing::warn!(key, %fault, "an upload may be open: the next attempt aborts it");
         }
         closed
+    }
+}
+
+/// A body that notes when the last of it came.
+struct Timed<B> {
+    body: B,
+    ended: Rc<Cell<Option<Instant>>>,
+}
+
+impl<B> Timed<B> {
+    fn new(body: B) -> Self {
+        Self { body, ended: Rc::default() }
+    }
+
+    /// When the last of it came, once it has.
+    fn ended(&self) -> Rc<Cell<Option<Instant>>> {
+        Rc::clone(&self.ended)
+    }
+}
+
+impl<B: Body> Body for Timed<B> {
+    async fn chunk(&mut self) -> Result<Option<Bytes>, TaskFault> {
+        let chunk = self.body.chunk().await;
+        if matches!(chunk, Ok(None)) {
+            self.ended.set(Some(Instant::now()));
+        }
+        chunk
     }
 }
 

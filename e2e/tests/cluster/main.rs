@@ -20,6 +20,7 @@ mod machine;
 mod people;
 mod plugin;
 mod pool;
+mod profile;
 mod release;
 mod releases;
 mod rights;

@@ -27,7 +27,7 @@ pub use status::{
     Condition, ConditionStatus, DecisionInput, ExportPoolStatus, LastDecision, LearnedStatus, QueueStatus,
 };
 pub use template::{ServiceAccount, Template, TemplateMetadata};
-pub use worker::Worker;
+pub use worker::{Profiling, Worker};
 
 /// An ExportPool runs consumers that take export jobs from SQS, download each file and put it into S3, recorded in
 /// DynamoDB; and as many of them as the queues need.
@@ -142,6 +142,9 @@ pub struct ExportPoolSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 4, max = 49)))]
     pub allowed_networks: Vec<String>,
+    /// Whether whoever may forward ports of the pods may profile them: `exportctl profile doctor --pod`.
+    #[serde(default, skip_serializing_if = "Profiling::is_default")]
+    pub profiling: Profiling,
     /// What is added to the pods: labels, resources, node selectors, sidecars.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<Template>,

@@ -1,6 +1,7 @@
 //! The pool of worker threads in each pod.
 
 use kube::KubeSchema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The pool of worker threads in each pod, and how much it takes in hand.
@@ -42,6 +43,22 @@ impl Default for Worker {
             max_queue_size: max_queue_size(),
             task_timeout_seconds: task_timeout_seconds(),
         }
+    }
+}
+
+/// Whether pods may be profiled.
+#[derive(JsonSchema, Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Profiling {
+    /// They may, by whoever may forward their ports. Nothing is measured otherwise.
+    #[default]
+    Allowed,
+    /// They may not: they do not listen for it.
+    Forbidden,
+}
+
+impl Profiling {
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
     }
 }
 

@@ -1,7 +1,6 @@
-//! Reads reports of pods through the API server, as `kubectl port-forward` does: whoever may do that needs no way to the
-//! pods' addresses. A connection stays open from sample to sample.
+//! Reads reports of pods through the API server. A connection stays open from sample to sample.
 
-use std::{collections::HashMap, fmt::Display, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use bytes::Bytes;
 use exportpool_contract::report::PodReport;
@@ -9,19 +8,16 @@ use exportpool_operator::names::WORKER_PORT;
 use futures_util::{StreamExt, stream};
 use http::{Request, header::HOST};
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, api::Portforwarder, client::UpgradeConnectionError};
+use kube::Api;
 use tokio::time::timeout;
 
 use super::{
     Unreadable,
     reports::{MAX_BYTES, parse},
 };
+use crate::forward::{Link, NotForwarded, connect};
 
-/// To be connected through the API server and a kubelet.
-const CONNECT: Duration = Duration::from_secs(3);
 const ANSWER: Duration = Duration::from_secs(2);
 /// Pods that are asked at a time.
 const AT_A_TIME: usize = 16;
@@ -30,18 +26,6 @@ const AT_A_TIME: usize = 16;
 pub(super) struct Forwards {
     api: Api<Pod>,
     open: HashMap<String, Link>,
-}
-
-/// A connection to a pod. It ends when this is dropped.
-struct Link {
-    requests: SendRequest<Empty<Bytes>>,
-    forwarder: Portforwarder,
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.forwarder.abort();
-    }
 }
 
 impl Forwards {
@@ -70,7 +54,7 @@ impl Forwards {
     async fn ask(&self, pod: &str, link: Option<Link>) -> Result<(Link, PodReport), Unreadable> {
         let mut link = match link.filter(|link| !link.requests.is_closed()) {
             Some(link) => link,
-            None => self.connect(pod).await?,
+            None => connect(&self.api, pod, WORKER_PORT).await.map_err(unreadable)?,
         };
         let url = url(pod);
         let body = match timeout(ANSWER, fetch(&mut link)).await {
@@ -81,20 +65,6 @@ impl Forwards {
         let report = parse(&body).map_err(|why| Unreadable::NotAReport { url, why })?;
         Ok((link, report))
     }
-
-    async fn connect(&self, pod: &str) -> Result<Link, Unreadable> {
-        let connecting = async {
-            let mut forwarder =
-                self.api.portforward(pod, &[WORKER_PORT]).await.map_err(|error| why(&error))?;
-            let stream = forwarder.take_stream(WORKER_PORT).ok_or_else(|| not_forwarded(&"no stream"))?;
-            let (requests, connection) =
-                handshake(TokioIo::new(stream)).await.map_err(|error| not_forwarded(&error))?;
-            // It ends with the link.
-            tokio::spawn(connection);
-            Ok(Link { requests, forwarder })
-        };
-        timeout(CONNECT, connecting).await.unwrap_or_else(|_| Err(not_forwarded(&"no answer")))
-    }
 }
 
 /// As it is shown: no address that could be opened.
@@ -102,21 +72,13 @@ pub(super) fn url(pod: &str) -> String {
     format!("pods/{pod}:{WORKER_PORT}/report")
 }
 
-fn why(error: &kube::Error) -> Unreadable {
-    match error {
-        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => {
-            if status.as_u16() == 403 {
-                let right = "creating pods/portforward, as the role edit does,";
-                return Unreadable::NotAllowed { why: status.to_string(), right };
-            }
-            not_forwarded(status)
+fn unreadable(why: NotForwarded) -> Unreadable {
+    match why {
+        NotForwarded::NotAllowed(why) => {
+            Unreadable::NotAllowed { why, right: "creating pods/portforward, as the role edit does," }
         }
-        error => not_forwarded(error),
+        NotForwarded::Failed(why) => Unreadable::NotForwarded { why },
     }
-}
-
-fn not_forwarded(why: &dyn Display) -> Unreadable {
-    Unreadable::NotForwarded { why: why.to_string() }
 }
 
 enum Fault {

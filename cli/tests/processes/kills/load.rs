@@ -75,6 +75,7 @@ impl Load {
                 Point::JobCreated,
                 Point::Claimed,
                 Point::ObjectPut,
+                Point::Finished,
                 Point::Committed,
                 Point::DoneRecorded,
                 Point::Deleted,

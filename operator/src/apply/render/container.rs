@@ -3,7 +3,11 @@
 use exportpool_contract::environment as name;
 use serde_json::{Value, json};
 
-use crate::{api::ExportPoolSpec, decide::slots, names::WORKER_PORT};
+use crate::{
+    api::{ExportPoolSpec, Profiling},
+    decide::slots,
+    names::WORKER_PORT,
+};
 
 /// The name of [`WORKER_PORT`].
 pub(super) const PORT_NAME: &str = "http";
@@ -79,6 +83,9 @@ fn environment(spec: &ExportPoolSpec) -> Vec<Value> {
     if !spec.allowed_networks.is_empty() {
         variables.push(variable(name::EXPORT_ALLOWED_NETWORKS, &spec.allowed_networks.join(",")));
     }
+    if spec.profiling == Profiling::Forbidden {
+        variables.push(variable(name::PROFILE_PORT, "none"));
+    }
     variables.extend(credentials(spec));
     variables
 }
@@ -124,5 +131,6 @@ pub(super) const RESERVED: &[&str] = &[
     name::SHUTDOWN_GRACE_SECONDS,
     name::EXPORT_ALLOWED_NETWORKS,
     name::PORT,
+    name::PROFILE_PORT,
     name::POD_UID,
 ];

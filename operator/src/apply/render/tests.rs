@@ -300,6 +300,22 @@ fn anything() -> impl Strategy<Value = Value> {
     ])
 }
 
+#[test]
+fn a_pool_that_forbids_profiles_has_pods_that_do_not_listen_for_them() {
+    let set = |forbid: bool| {
+        let change = |pool: &mut Value| {
+            if forbid {
+                pool["spec"]["profiling"] = json!("Forbidden");
+            }
+        };
+        let deployment = rendered(change).deployment_by("system/exportpool", 1).object;
+        let env = deployment["spec"]["template"]["spec"]["containers"][0]["env"].clone();
+        env.as_array().unwrap().iter().find(|variable| variable["name"] == "PROFILE_PORT").cloned()
+    };
+    assert_eq!(set(true), Some(json!({"name": "PROFILE_PORT", "value": "none"})));
+    assert_eq!(set(false), None);
+}
+
 fn fields(names: &'static [&'static str]) -> impl Strategy<Value = Map<String, Value>> {
     let field = (select(names), anything());
     collection::vec(field, 0..3)

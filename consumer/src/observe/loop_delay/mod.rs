@@ -4,22 +4,27 @@
 //! measured here. What a thread waited for a CPU is read beside it, from the kernel: on few cores the two are told
 //! apart.
 
+mod probed;
+mod schedule;
+
 use std::{
-    fs::File,
-    os::unix::fs::FileExt as _,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    thread,
     time::{Duration, Instant},
 };
 
 use exportpool_contract::report::LoopDelay;
 use hdrhistogram::Histogram;
-use tokio::{
-    sync::mpsc::{self, error::TrySendError},
-    time,
-};
+use tokio::{runtime, sync::mpsc, time};
+
+use super::profile::{Interrupted, Interruptible};
+use probed::{Probed, Recorded};
+pub(crate) use probed::{Recording, Stuck};
+pub(super) use schedule::OnCpu;
+use schedule::Schedule;
 
 /// How often main is probed.
 pub const PROBE_EVERY: Duration = Duration::from_millis(10);
@@ -84,18 +89,11 @@ pub struct LoopProbes(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
+    /// For a profile.
+    records: AtomicBool,
     loops: Mutex<Vec<Probed>>,
     main: Mutex<Delays>,
     workers: Mutex<Delays>,
-}
-
-/// A loop, as observe probes it.
-#[derive(Debug)]
-struct Probed {
-    of: ProbedLoop,
-    send: mpsc::Sender<Instant>,
-    late: Arc<AtomicU64>,
-    run_queue: Option<RunQueue>,
 }
 
 /// Probes, as the loop answers them.
@@ -103,6 +101,8 @@ struct Probed {
 pub(crate) struct Probes {
     sent: mpsc::Receiver<Instant>,
     late: Arc<AtomicU64>,
+    /// For as long as the loop lives, on its thread.
+    _interrupted: Interrupted,
 }
 
 impl Probes {
@@ -131,9 +131,30 @@ impl LoopProbes {
     pub(crate) fn register(&self, of: ProbedLoop) -> Probes {
         let (send, sent) = mpsc::channel(1);
         let late = Arc::<AtomicU64>::default();
-        let probed = Probed { of, send, late: Arc::clone(&late), run_queue: RunQueue::of_this_thread() };
-        lock(&self.0.loops).push(probed);
-        Probes { sent, late }
+        let schedule = Schedule::of_this_thread();
+        let begun = schedule.as_ref().and_then(Schedule::read).unwrap_or_default();
+        let (thread, _interrupted) = Interruptible::this_thread();
+        lock(&self.0.loops).push(Probed {
+            of,
+            name: name(of),
+            send,
+            late: Arc::clone(&late),
+            unanswered: None,
+            schedule,
+            measured: begun,
+            waited_before: begun.waited,
+            recorded: Recorded::default(),
+            runtime: runtime::Handle::try_current().ok(),
+            thread,
+        });
+        Probes { sent, late, _interrupted }
+    }
+
+    /// Keeps every measurement of each loop for as long as the answer lives. One at a time.
+    pub(crate) fn record(&self) -> Recording {
+        lock(&self.0.loops).iter_mut().for_each(Probed::begin);
+        self.0.records.store(true, Ordering::Release);
+        Recording(self.clone())
     }
 
     /// Probes for good. A probe that is not answered yet is not followed by another: a blocked loop is one long delay,
@@ -143,13 +164,13 @@ impl LoopProbes {
         every.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
         for round in 0_u64.. {
             every.tick().await;
-            let now = Instant::now();
+            let (now, records) = (Instant::now(), self.0.records.load(Ordering::Acquire));
             lock(&self.0.loops).retain_mut(|probed| {
                 if probed.of == ProbedLoop::Worker && !round.is_multiple_of(WORKERS_AT) {
                     return true;
                 }
-                probed.collect(&mut lock(self.of(probed.of)));
-                !matches!(probed.send.try_send(now), Err(TrySendError::Closed(_)))
+                probed.collect(&mut lock(self.of(probed.of)), records);
+                probed.probe(now)
             });
         }
     }
@@ -169,50 +190,13 @@ impl LoopProbes {
     }
 }
 
-impl Probed {
-    /// Notes what was answered since the last probe.
-    fn collect(&mut self, delays: &mut Delays) {
-        let late = self.late.swap(0, Ordering::Relaxed);
-        if late > 0 {
-            delays.of_loop.note(Duration::from_nanos(late));
-        }
-        if let Some(waited) = self.run_queue.as_mut().and_then(RunQueue::since_last) {
-            delays.of_run_queue.get_or_insert_default().note(waited);
-        }
+/// Main's, whatever its thread is called.
+fn name(of: ProbedLoop) -> String {
+    match (of, thread::current().name()) {
+        (ProbedLoop::Worker, Some(name)) => name.to_owned(),
+        (ProbedLoop::Worker, None) => "worker".to_owned(),
+        (ProbedLoop::Main, _) => "main".to_owned(),
     }
-}
-
-/// How long a thread has waited for a CPU: the second number of its `schedstat`, in nanoseconds
-/// (<https://docs.kernel.org/scheduler/sched-stats.html>).
-#[derive(Debug)]
-struct RunQueue {
-    file: File,
-    waited: Duration,
-}
-
-impl RunQueue {
-    fn of_this_thread() -> Option<Self> {
-        let file = File::open("/proc/thread-self/schedstat").ok()?;
-        let waited = read(&file)?;
-        Some(Self { file, waited })
-    }
-
-    fn since_last(&mut self) -> Option<Duration> {
-        let waited = read(&self.file)?;
-        let since = waited.saturating_sub(self.waited);
-        self.waited = waited;
-        Some(since)
-    }
-}
-
-fn read(schedstat: &File) -> Option<Duration> {
-    let mut text = [0; 96];
-    let length = schedstat.read_at(&mut text, 0).ok()?;
-    parse(std::str::from_utf8(text.get(..length)?).ok()?)
-}
-
-fn parse(schedstat: &str) -> Option<Duration> {
-    schedstat.split_ascii_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -254,34 +238,27 @@ mod tests {
         assert!(probes.report(ProbedLoop::Worker).0.max_micros < 2_000_000);
     }
 
-    #[test]
-    fn the_second_number_is_what_a_thread_waited() {
-        assert_eq!(parse("1031 3842499 17\n"), Some(Duration::from_nanos(3_842_499)));
-        assert_eq!(parse(""), None);
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn threads_that_share_their_cpus_with_more_of_them_are_seen_to_wait() {
-        use std::{sync::atomic::AtomicBool, thread};
-        let over = AtomicBool::new(false);
-        let threads = thread::available_parallelism().map_or(2, usize::from) + 1;
-        thread::scope(|scope| {
-            let watched: Vec<_> = (0..threads)
-                .map(|_| {
-                    scope.spawn(|| {
-                        let mut queue = RunQueue::of_this_thread().expect("Linux says");
-                        while !over.load(Ordering::Relaxed) {
-                            if queue.since_last().is_some_and(|waited| !waited.is_zero()) {
-                                over.store(true, Ordering::Relaxed);
-                                return true;
-                            }
-                        }
-                        false
-                    })
-                })
-                .collect();
-            assert!(watched.into_iter().any(|thread| thread.join().unwrap()));
-        });
+    #[tokio::test]
+    async fn a_profile_has_each_loop_by_its_name_and_one_that_does_not_answer() {
+        let probes = LoopProbes::default();
+        let (_worker, main) = (probes.register(ProbedLoop::Worker), probes.register(ProbedLoop::Main));
+        let recording = probes.record();
+        let probing = tokio::spawn(probes.clone().run());
+        let answering = tokio::spawn(main.answer_all());
+        let (mut answered, mut unanswered) = (0, 0);
+        while answered < 3 || unanswered < 50_000 {
+            tokio::task::yield_now().await;
+            let [main, worker] = &recording.take(Instant::now())[..] else { panic!("two loops") };
+            assert_eq!((main.name.as_str(), worker.late_micros.len()), ("main", 0));
+            answered += main.late_micros.len();
+            unanswered = worker.unanswered_micros;
+        }
+        probing.abort();
+        answering.abort();
+        let stuck = recording.stuck(Instant::now(), Duration::from_millis(50));
+        assert_eq!(
+            stuck.iter().map(|stuck| stuck.name.as_str()).collect::<Vec<_>>(),
+            [name(ProbedLoop::Worker)]
+        );
     }
 }

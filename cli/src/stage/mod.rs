@@ -1,4 +1,6 @@
-//! Where the demo plays: AWS, and a file server.
+//! What a consumer needs on this machine: AWS, a file server, and a way to start it.
+
+pub(crate) mod consumer;
 
 use std::net::Ipv4Addr;
 
@@ -10,10 +12,10 @@ use crate::{
 };
 
 /// AWS and a file server, for as long as this lives.
-pub(super) struct Stage {
-    pub(super) target: Target,
+pub(crate) struct Stage {
+    pub(crate) target: Target,
     /// The file server's URL.
-    pub(super) source: String,
+    pub(crate) source: String,
     stand_in: Option<StandIn>,
     _source: Option<Source>,
 }
@@ -23,7 +25,7 @@ impl Stage {
     ///
     /// # Errors
     /// A port that cannot be used, a URL that is none, an emulator that does not answer.
-    pub(super) async fn set(emulator: Option<&str>) -> anyhow::Result<Self> {
+    pub(crate) async fn set(emulator: Option<&str>) -> anyhow::Result<Self> {
         match emulator {
             Some(url) => Self::beside(url).await,
             None => Self::of_our_own().await,
@@ -48,12 +50,12 @@ impl Stage {
     }
 
     /// AWS ran before: others may have consumers there.
-    pub(super) const fn is_shared(&self) -> bool {
+    pub(crate) const fn is_shared(&self) -> bool {
         self.stand_in.is_none()
     }
 
     /// Takes it down.
-    pub(super) async fn strike(self) {
+    pub(crate) async fn strike(self) {
         if let Some(stand_in) = self.stand_in {
             stand_in.shutdown().await;
         }

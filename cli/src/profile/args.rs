@@ -1,0 +1,192 @@
+//! What the command line asks for.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::own::Setup;
+use crate::{
+    load::{self, units},
+    usage::usage,
+};
+
+/// The most messages of a profile: a profile of more says no more.
+const MAX_MESSAGES: u64 = 1_000_000;
+
+/// Profile a consumer: what ails it, told by measurements, on a page of its own
+///
+/// Without --attach and --pod a consumer is started for it, on an AWS stand-in, with N jobs to do; it is profiled until these
+/// are settled. The consumer takes its settings from the environment, such as WORKER_POOL_SIZE.
+///
+/// Ends with a verdict. Exit codes: 0 green or yellow, 1 red, 2 nothing was collected.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    exportctl profile doctor                       a consumer of its own, 100 jobs\n  \
+    WORKER_POOL_SIZE=8 exportctl profile doctor 500 --delay 100ms\n  \
+    exportctl profile doctor --attach 4711         the consumer that runs as process 4711, for 30 s\n  \
+    exportctl profile doctor --pod exports-7d9f8-x2x5k -n shop\n  \
+    exportctl profile flame 500                    where its CPU time goes\n  \
+    exportctl profile report .exportctl/doctor-…   the page again, from what was recorded")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// How late main and each worker are, and why: blocked loops with their stacks, crowded CPUs, a starved pool, leaks
+    Doctor(Box<Profile>),
+    /// Where CPU time goes: the stacks of all threads, 99 times a second of CPU time, as a flame graph
+    Flame(Box<Profile>),
+    /// Make the report of a profile again, from what it recorded
+    Report(Report),
+}
+
+/// Whom to profile, and for how long.
+#[derive(Debug, clap::Args)]
+pub(super) struct Profile {
+    /// Jobs that are sent.
+    #[arg(value_name = "N", default_value_t = 100, conflicts_with_all = ["attach", "pod"],
+        value_parser = clap::value_parser!(u64).range(1..=MAX_MESSAGES))]
+    pub(super) messages: u64,
+    #[command(flatten)]
+    pub(super) files: load::Files,
+    /// Profile the consumer that runs as this process of this machine.
+    #[arg(long, value_name = "PID", conflicts_with = "pod", value_parser = clap::value_parser!(i32).range(1..))]
+    pub(super) attach: Option<i32>,
+    /// Profile the consumer in this pod, which goes on as before.
+    #[arg(long, value_name = "NAME")]
+    pub(super) pod: Option<String>,
+    /// The pod's namespace [default: the context's].
+    #[arg(long, short, value_name = "NAMESPACE", requires = "pod")]
+    pub(super) namespace: Option<String>,
+    /// The kubeconfig's context [default: the current one].
+    #[arg(long, value_name = "CONTEXT", requires = "pod")]
+    pub(super) context: Option<String>,
+    /// So long at most; a consumer of its own until its jobs are settled, others for 30 s.
+    #[arg(long, value_name = "TIME", value_parser = units::span)]
+    pub(super) duration: Option<Duration>,
+    /// The consumer is to be ready within this; a number alone is seconds.
+    #[arg(long, value_name = "TIME", env = "STARTUP_WAIT", default_value = "30s", value_parser = units::seconds)]
+    pub(super) startup_wait: Duration,
+    /// Its jobs are to be settled within this; a number alone is seconds.
+    #[arg(long, value_name = "TIME", env = "PROCESSING_WAIT", default_value = "10m", value_parser = units::seconds)]
+    pub(super) processing_wait: Duration,
+    /// A running AWS stand-in, instead of one of its own.
+    #[arg(long, value_name = "URL")]
+    pub(super) emulator: Option<String>,
+    /// The consumer's binary [default: exportpool-consumer beside this program].
+    #[arg(long, value_name = "PATH")]
+    pub(super) consumer: Option<PathBuf>,
+    /// Reports go into folders of this one.
+    #[arg(long, value_name = "FOLDER", default_value = ".exportctl")]
+    pub(super) reports: PathBuf,
+    #[command(flatten)]
+    pub(super) telling: Telling,
+}
+
+/// A profile that was recorded before.
+#[derive(Debug, clap::Args)]
+pub(super) struct Report {
+    /// Its folder.
+    #[arg(value_name = "FOLDER")]
+    pub(super) folder: PathBuf,
+    #[command(flatten)]
+    pub(super) telling: Telling,
+}
+
+/// How the outcome is told.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct Telling {
+    /// Do not open the page in a browser.
+    #[arg(long)]
+    pub(super) no_open: bool,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Profile {
+    /// Nobody's jobs are waited for.
+    const OTHERS: Duration = Duration::from_secs(30);
+
+    /// How its own consumer is started.
+    pub(super) fn setup(&self) -> Setup {
+        Setup {
+            settings: vec![],
+            emulator: self.emulator.clone(),
+            binary: self.consumer.clone(),
+            startup_wait: self.startup_wait,
+        }
+    }
+
+    /// The jobs, with files from `source`.
+    ///
+    /// # Errors
+    /// They make no sense.
+    pub(super) fn load(&self, source: String) -> anyhow::Result<load::Options> {
+        let options = self.files.options("profile", self.messages, source, &mut fastrand::Rng::new());
+        options.check().map_err(usage)?;
+        Ok(options)
+    }
+
+    /// It goes on for so long at most. `None`: until its jobs are settled.
+    pub(super) fn duration(&self) -> Option<Duration> {
+        let is_own = self.attach.is_none() && self.pod.is_none();
+        self.duration.or((!is_own).then_some(Self::OTHERS))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn doctor(line: &str) -> Result<Profile, String> {
+        let words = ["profile", "doctor"].into_iter().chain(line.split_whitespace());
+        match Line::try_parse_from(words).map_err(|error| error.to_string())?.args.command {
+            Command::Doctor(profile) => Ok(*profile),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn numbers_of_jobs_that_are_none_are_refused_with_what_is_allowed() {
+        for bad in ["0", "-1", "many", "10000000", "1.5"] {
+            let error = doctor(bad).unwrap_err();
+            assert!(
+                error.contains("1..=1000000") || error.contains("invalid") || error.contains("unexpected"),
+                "{error}"
+            );
+        }
+        assert_eq!(doctor("").unwrap().messages, 100);
+    }
+
+    #[test]
+    fn whom_to_profile_is_said_once() {
+        for bad in ["7 --attach 3", "--attach 3 --pod p", "--attach 0", "-n shop", "5 --pod p"] {
+            assert!(doctor(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn others_are_profiled_for_a_while_and_its_own_until_it_is_through() {
+        assert_eq!(doctor("7").unwrap().duration(), None);
+        assert_eq!(doctor("--attach 3").unwrap().duration(), Some(Duration::from_secs(30)));
+        assert_eq!(doctor("--pod p --duration 5s").unwrap().duration(), Some(Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn waits_are_spans_or_seconds() {
+        let profile = doctor("--startup-wait 5 --processing-wait 2m").unwrap();
+        assert_eq!(
+            (profile.startup_wait, profile.processing_wait),
+            (Duration::from_secs(5), Duration::from_secs(120))
+        );
+    }
+}

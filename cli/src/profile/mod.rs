@@ -1,0 +1,17 @@
+//! `exportctl profile`: what ails a consumer.
+//!
+//! Read in order: [`args`] what was asked, [`own`] a consumer that is started for it, [`connect`] the way to one, [`record`]
+//! what it tells until it is over, [`folder`] where that is kept, [`report`] what it means, [`tell`] the verdict.
+
+mod args;
+mod connect;
+mod folder;
+mod nothing;
+mod own;
+mod record;
+mod report;
+mod run;
+mod tell;
+
+pub(crate) use args::Args;
+pub(crate) use run::run;

@@ -1,0 +1,77 @@
+//! Why nothing was collected, and the remedy.
+
+use std::{path::PathBuf, time::Duration};
+
+/// Exit code when nothing was collected.
+pub(super) const EXIT_NOTHING: u8 = 2;
+
+/// Nothing was collected.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Nothing {
+    /// The consumer ended before it was ready.
+    #[error("the consumer did not start: {why}\n  its log is {}", log.display())]
+    Ended {
+        /// How it ended, and the last that it said.
+        why: String,
+        /// All that it said.
+        log: PathBuf,
+    },
+    /// The consumer is not ready in time.
+    #[error(
+        "the consumer is not ready after {}: {why}\n  its log is {}; STARTUP_WAIT is how long it may take",
+        humantime::format_duration(*.after), log.display()
+    )]
+    NotReady {
+        /// So long it had.
+        after: Duration,
+        /// What it waits for.
+        why: String,
+        /// All that it said.
+        log: PathBuf,
+    },
+    /// There is no AWS to work on.
+    #[error(
+        "the AWS stand-in does not answer: {0}\n  start one with `exportctl aws`, or leave out --emulator"
+    )]
+    NoAws(String),
+    /// Nothing is there.
+    #[error("{address} refuses: {why}\n  {remedy}")]
+    Refused {
+        /// Where it was asked.
+        address: String,
+        /// What came instead of an answer.
+        why: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// Somebody else profiles it.
+    #[error("{0} is being profiled: one profile at a time\n  wait for the end of the other one, or end it")]
+    Busy(String),
+    /// No such process.
+    #[error("there is no process {0}: `pgrep exportpool` lists consumers")]
+    NoProcess(i32),
+    /// Its files cannot be read.
+    #[error("process {0} is not ours to look at: run this as its user, or as root")]
+    NotOurs(i32),
+    /// It listens nowhere.
+    #[error("process {0} takes no profiles: it is no exportpool-consumer, or PROFILE_PORT=none forbids it")]
+    ListensNowhere(i32),
+    /// The pool forbids it.
+    #[error("profiles of pod {0} are forbidden: PROFILE_PORT=none, which spec.profiling: Forbidden sets")]
+    Forbidden(String),
+    /// It ended before it told anything.
+    #[error("it ended before it told anything: {0}")]
+    CutOff(String),
+    /// It had nothing to do.
+    #[error(
+        "the consumer received nothing in {}: its queue is {queue}\n  \
+         is somebody else reading that queue? PROCESSING_WAIT is how long it may take",
+        humantime::format_duration(*.after)
+    )]
+    Unasked {
+        /// So long it had.
+        after: Duration,
+        /// From where.
+        queue: String,
+    },
+}

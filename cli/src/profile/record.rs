@@ -1,0 +1,168 @@
+//! What a consumer tells of itself, kept line by line until it is over.
+
+use std::{
+    io::{IsTerminal as _, Write as _, stderr},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use exportpool_profile::record::{Ending, Moment, Record};
+use http::{Request, StatusCode, header::HOST};
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::body::Incoming;
+use indicatif::ProgressBar;
+use tokio::{sync::watch, time::timeout};
+
+use super::{connect::Connection, folder::Raw, nothing::Nothing};
+
+/// To the first byte of an answer.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Of an answer that is no profile.
+const MOST_WORDS: usize = 1024;
+/// Longer lines are no records.
+const LONGEST_LINE: usize = 4 << 20;
+
+/// Records `path` of a consumer until `until` says how it ends, or the consumer is gone. `settled` is told how many tasks
+/// the consumer has settled.
+///
+/// # Errors
+/// Nothing comes, or the disk takes no more.
+pub(super) async fn record(
+    connection: &mut Connection,
+    path: &str,
+    raw: &mut Raw,
+    settled: &watch::Sender<Option<u64>>,
+    until: impl Future<Output = anyhow::Result<Ending>>,
+) -> anyhow::Result<Ending> {
+    let mut body = asked(connection, path).await?;
+    let (mut lines, mut progress, mut until) = (Lines::default(), Progress::new(), std::pin::pin!(until));
+    let ending = 'told: loop {
+        tokio::select! {
+            ending = &mut until => break ending?,
+            frame = body.frame() => match frame {
+                Some(Ok(frame)) => for line in lines.take(&frame.into_data().unwrap_or_default()) {
+                    match serde_json::from_slice(&line) {
+                        Ok(Record::Ended(ending)) => break 'told ending,
+                        Ok(Record::Moment(moment)) => {
+                            settled.send_replace(Some(moment.settled));
+                            progress.tell(&moment);
+                        }
+                        _ => {}
+                    }
+                    raw.write(&line)?;
+                },
+                Some(Err(error)) => break Ending::Gone { why: error.to_string() },
+                None => break Ending::Gone { why: "it closed the connection".to_owned() },
+            }
+        }
+    };
+    progress.finish();
+    raw.end(&ending)?;
+    Ok(ending)
+}
+
+/// The body of a profile that is on.
+async fn asked(connection: &mut Connection, path: &str) -> anyhow::Result<Incoming> {
+    let request = Request::get(path).header(HOST, "localhost").body(Empty::<Bytes>::new())?;
+    let to = connection.to.clone();
+    let refused = |why: String, remedy| Nothing::Refused { address: to.clone(), why, remedy };
+    let silent = "is it a consumer, and does it run?";
+    let answer = match timeout(ANSWER, connection.requests().send_request(request)).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => return Err(refused(error.to_string(), silent).into()),
+        Err(_) => return Err(refused(format!("no answer in {} s", ANSWER.as_secs()), silent).into()),
+    };
+    match answer.status() {
+        StatusCode::OK => Ok(answer.into_body()),
+        StatusCode::CONFLICT => Err(Nothing::Busy(to).into()),
+        StatusCode::NOT_FOUND => Err(refused(
+            "it has no such profile".to_owned(),
+            "the consumer is of another version: take exportctl of its version",
+        )
+        .into()),
+        status => {
+            let words = Limited::new(answer.into_body(), MOST_WORDS).collect().await;
+            let words = words.map(|words| String::from_utf8_lossy(&words.to_bytes()).trim().to_owned());
+            Err(refused(format!("{status}: {}", words.unwrap_or_default()), "see the consumer's log").into())
+        }
+    }
+}
+
+/// Whole lines of what comes in pieces.
+#[derive(Debug, Default)]
+struct Lines(Vec<u8>);
+
+impl Lines {
+    /// The lines that this completes, each with its end.
+    fn take(&mut self, piece: &[u8]) -> Vec<Vec<u8>> {
+        self.0.extend_from_slice(piece);
+        let Some(end) = self.0.iter().rposition(|byte| *byte == b'\n') else {
+            // Of a line without end nothing is kept.
+            if self.0.len() > LONGEST_LINE {
+                self.0.clear();
+            }
+            return vec![];
+        };
+        let rest = self.0.split_off(end + 1);
+        let whole = std::mem::replace(&mut self.0, rest);
+        whole.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
+    }
+}
+
+/// How far it is: on a terminal always, else now and then.
+struct Progress {
+    bar: Option<ProgressBar>,
+    told: u64,
+}
+
+impl Progress {
+    /// Seconds between two lines where there is no terminal.
+    const LINE_EVERY: u64 = 10;
+
+    fn new() -> Self {
+        Self { bar: stderr().is_terminal().then(ProgressBar::new_spinner), told: 0 }
+    }
+
+    fn tell(&mut self, moment: &Moment) {
+        let second = moment.at_micros / 1_000_000;
+        let line = || format!("profiling: {second} s, {} tasks settled", moment.settled);
+        if let Some(bar) = &self.bar {
+            bar.set_message(line());
+            bar.tick();
+        } else if second >= self.told + Self::LINE_EVERY {
+            self.told = second;
+            // Nobody reading it is no fault.
+            let _ = writeln!(stderr(), "{}", line());
+        }
+    }
+
+    fn finish(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_come_whole_however_they_are_cut() {
+        let text = b"{\"is\":\"ended\"}\n\nlast\nrest";
+        for size in 1..text.len() {
+            let mut lines = Lines::default();
+            let taken: Vec<_> = text.chunks(size).flat_map(|piece| lines.take(piece)).collect();
+            assert_eq!(taken, [&b"{\"is\":\"ended\"}\n"[..], b"\n", b"last\n"], "{size}");
+        }
+    }
+
+    #[test]
+    fn a_line_without_end_is_not_kept() {
+        let mut lines = Lines::default();
+        for _ in 0..10 {
+            assert!(lines.take(&[b'x'; 1 << 20]).is_empty());
+        }
+        assert!(lines.0.len() <= LONGEST_LINE + (1 << 20));
+    }
+}

@@ -1,0 +1,104 @@
+//! A consumer as a process of its own.
+
+use std::{
+    fs::{self, File},
+    net::TcpListener,
+    path::PathBuf,
+    process::Stdio,
+};
+
+use anyhow::{Context, anyhow};
+use exportpool_consumer::config::Config;
+use exportpool_contract::environment as name;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tokio::process::{Child, Command};
+
+use crate::usage::usage;
+
+/// How consumers are started.
+#[derive(Debug, Clone)]
+pub(crate) struct Recipe {
+    /// The binary.
+    pub(crate) binary: PathBuf,
+    /// Set in their environment.
+    pub(crate) variables: Vec<(&'static str, String)>,
+    /// Where their logs go.
+    pub(crate) logs: PathBuf,
+}
+
+impl Recipe {
+    /// The consumer beside this program, unless another is given.
+    ///
+    /// # Errors
+    /// There is none; the message says how to build it.
+    pub(crate) fn new(
+        binary: Option<PathBuf>,
+        variables: Vec<(&'static str, String)>,
+        logs: PathBuf,
+    ) -> anyhow::Result<Self> {
+        let beside = || Some(std::env::current_exe().ok()?.parent()?.join("exportpool-consumer"));
+        let given = binary.is_some();
+        let binary = binary.or_else(beside).unwrap_or_default();
+        if !binary.is_file() {
+            let binary = binary.display();
+            let none = anyhow!(
+                "there is no consumer at {binary}: build it with `cargo build -p exportpool-consumer`, or give --consumer PATH"
+            );
+            return Err(if given { usage(none).into() } else { none });
+        }
+        fs::create_dir_all(&logs)
+            .with_context(|| format!("the folder {} for logs cannot be made", logs.display()))?;
+        Ok(Self { binary, variables, logs })
+    }
+
+    /// Starts one that serves at `port`; its log is `<name>.log`.
+    ///
+    /// # Errors
+    /// The log cannot be written, or the binary is none.
+    pub(crate) fn start(&self, name: &str, port: u16) -> anyhow::Result<Child> {
+        let path = self.log(name);
+        let log =
+            File::create(&path).with_context(|| format!("the log {} cannot be written", path.display()))?;
+        let mut command = Command::new(&self.binary);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
+        command.env_remove(name::S3_PREFIX).envs(self.variables.iter().cloned());
+        command.env(name::PORT, port.to_string()).env(name::LOG_FORMAT, "json");
+        command.spawn().with_context(|| format!("{} cannot be started", self.binary.display()))
+    }
+
+    /// The log of the consumer of that name.
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        self.logs.join(format!("{name}.log"))
+    }
+}
+
+/// The settings that consumers will have, of `variables` and of this program's environment.
+///
+/// # Errors
+/// A consumer would refuse one of them.
+pub(crate) fn settings(variables: &[(&'static str, String)]) -> anyhow::Result<Config> {
+    let read = |wanted: &str| {
+        let ours = variables.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone());
+        ours.or_else(|| std::env::var(wanted).ok())
+    };
+    Ok(Config::from_variables(&read).context("the consumers' environment").map_err(usage)?)
+}
+
+/// Sends a signal. `false`: it has ended.
+pub(crate) fn signal(consumer: &Child, signal: Signal) -> bool {
+    // One that was waited for has no id any more; one that ended meanwhile keeps its id until then.
+    let id = consumer.id().and_then(|id| i32::try_from(id).ok());
+    id.is_some_and(|id| kill(Pid::from_raw(id), signal).is_ok())
+}
+
+/// A port that is free now. Should somebody take it before the consumer does, the consumer is replaced.
+///
+/// # Errors
+/// There is none.
+pub(crate) fn free_port() -> anyhow::Result<u16> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).context("no free port for a consumer")?;
+    Ok(listener.local_addr()?.port())
+}

@@ -1,0 +1,174 @@
+//! A loop as observe probes it, and what a profile is told of it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use exportpool_profile::record::LoopMoment;
+use tokio::{
+    runtime,
+    sync::mpsc::{self, error::TrySendError},
+};
+
+use super::{
+    Delays, LoopProbes, ProbedLoop, lock,
+    schedule::{OnCpu, Schedule},
+};
+use crate::observe::profile::Interruptible;
+
+/// A loop, as observe probes it.
+#[derive(Debug)]
+pub(super) struct Probed {
+    pub(super) of: ProbedLoop,
+    pub(super) name: String,
+    pub(super) send: mpsc::Sender<Instant>,
+    pub(super) late: Arc<AtomicU64>,
+    /// When the probe was sent that is not answered yet.
+    pub(super) unanswered: Option<Instant>,
+    /// What its thread had waited for a CPU when the last probe was sent.
+    pub(super) waited_before: Duration,
+    pub(super) schedule: Option<Schedule>,
+    /// Up to here its histogram knows what it waited.
+    pub(super) measured: OnCpu,
+    pub(super) recorded: Recorded,
+    pub(super) runtime: Option<runtime::Handle>,
+    pub(super) thread: Interruptible,
+}
+
+/// What a profile was not told yet.
+#[derive(Debug, Default)]
+pub(super) struct Recorded {
+    /// Since then.
+    since: OnCpu,
+    late_micros: Vec<u32>,
+    /// The most of these that was no waiting for a CPU.
+    away: Duration,
+}
+
+/// A loop that does not answer.
+#[derive(Debug)]
+pub(crate) struct Stuck {
+    /// Its thread's name.
+    pub(crate) name: String,
+    /// Since then.
+    pub(crate) since: Instant,
+    /// For so long.
+    pub(crate) unanswered: Duration,
+    /// Its thread.
+    pub(crate) thread: Interruptible,
+}
+
+/// Measurements of each loop, kept for a profile.
+#[derive(Debug)]
+pub(crate) struct Recording(pub(super) LoopProbes);
+
+impl Recording {
+    /// What was measured since this was asked last, main first.
+    pub(crate) fn take(&self, now: Instant) -> Vec<LoopMoment> {
+        let mut loops = lock(&self.0.0.loops);
+        let mut moments: Vec<_> = loops.iter_mut().map(|probed| (probed.of, probed.moment(now))).collect();
+        moments.sort_by(|(of, a), (other, b)| {
+            let is_worker = |of: ProbedLoop| of == ProbedLoop::Worker;
+            (is_worker(*of), &a.name).cmp(&(is_worker(*other), &b.name))
+        });
+        moments.into_iter().map(|(_, moment)| moment).collect()
+    }
+
+    /// Loops that have not answered for at least so long.
+    pub(crate) fn stuck(&self, now: Instant, least: Duration) -> Vec<Stuck> {
+        let loops = lock(&self.0.0.loops);
+        let stuck = loops.iter().filter_map(|probed| {
+            let since = probed.unanswered()?;
+            let unanswered = now.saturating_duration_since(since);
+            let stuck =
+                || Stuck { name: probed.name.clone(), since, unanswered, thread: probed.thread.clone() };
+            (unanswered >= least).then(stuck)
+        });
+        stuck.collect()
+    }
+
+    /// Tasks that are alive on the loops' runtimes.
+    pub(crate) fn alive_tasks(&self) -> usize {
+        let loops = lock(&self.0.0.loops);
+        loops.iter().filter_map(|probed| Some(probed.runtime.as_ref()?.metrics().num_alive_tasks())).sum()
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        self.0.0.records.store(false, Ordering::Release);
+    }
+}
+
+impl Probed {
+    /// Sends a probe, unless one is not answered yet. `false`: nobody is there any more.
+    pub(super) fn probe(&mut self, now: Instant) -> bool {
+        match self.send.try_send(now) {
+            Ok(()) => {
+                (self.unanswered, self.waited_before) = (Some(now), self.measured.waited);
+                true
+            }
+            Err(error) => !matches!(error, TrySendError::Closed(_)),
+        }
+    }
+
+    /// Notes what was answered since the last probe.
+    pub(super) fn collect(&mut self, delays: &mut Delays, records: bool) {
+        if let Some(until_now) = self.schedule.as_ref().and_then(Schedule::read) {
+            delays.of_run_queue.get_or_insert_default().note(until_now.since(self.measured).waited);
+            self.measured = until_now;
+        }
+        let late = Duration::from_nanos(self.late.swap(0, Ordering::Relaxed));
+        if late.is_zero() {
+            return;
+        }
+        delays.of_loop.note(late);
+        self.unanswered = None;
+        if records {
+            self.recorded.late_micros.push(u32::try_from(late.as_micros()).unwrap_or(u32::MAX));
+            self.recorded.away = self.recorded.away.max(self.away(late, self.measured));
+        }
+    }
+
+    /// What of a delay is no waiting for a CPU, at least.
+    fn away(&self, late: Duration, until_now: OnCpu) -> Duration {
+        late.saturating_sub(until_now.waited.saturating_sub(self.waited_before))
+    }
+
+    /// A profile begins.
+    pub(super) fn begin(&mut self) {
+        let since = self.schedule.as_ref().and_then(Schedule::read).unwrap_or_default();
+        self.recorded = Recorded { since, ..Recorded::default() };
+    }
+
+    /// When the probe was sent that is not answered yet.
+    fn unanswered(&self) -> Option<Instant> {
+        // What is answered by now is collected with the next probe.
+        self.unanswered.filter(|_| self.late.load(Ordering::Relaxed) == 0)
+    }
+
+    fn moment(&mut self, now: Instant) -> LoopMoment {
+        let until_now = self.schedule.as_ref().and_then(Schedule::read).unwrap_or(self.recorded.since);
+        let unanswered = self.unanswered().map_or(Duration::ZERO, |sent| now.saturating_duration_since(sent));
+        let away = self.away(unanswered, until_now);
+        let next = Recorded { since: until_now, ..Recorded::default() };
+        let recorded = std::mem::replace(&mut self.recorded, next);
+        let since = until_now.since(recorded.since);
+        LoopMoment {
+            name: self.name.clone(),
+            late_micros: recorded.late_micros,
+            unanswered_micros: micros(unanswered),
+            away_micros: micros(recorded.away.max(away)),
+            cpu_micros: micros(since.ran),
+            run_queue_micros: micros(since.waited),
+        }
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

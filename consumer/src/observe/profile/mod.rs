@@ -1,0 +1,176 @@
+//! Profiles, for whoever is on this machine or may forward a port of this pod: 127.0.0.1 alone.
+//!
+//! A profile lasts as long as its answer is read, on a thread of its own. Nothing is measured for it otherwise.
+
+mod blocked;
+mod bubble;
+mod flame;
+mod heap;
+mod moments;
+mod names;
+mod process;
+mod stacks;
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, available_parallelism},
+    time::Instant,
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use exportpool_profile::record::{Began, Ending, Record, SCHEMA, Tool};
+use futures_util::stream;
+use tokio::{net::TcpListener, sync::mpsc};
+
+use blocked::Catcher;
+use bubble::Bubble;
+use flame::Flame;
+use heap::Heap;
+
+use super::board::Board;
+use crate::{clock::unix_millis, config::Pool};
+
+/// The stacks of a thread that can be asked for them.
+pub(crate) use stacks::{Interrupted, Interruptible, introduce_this_thread};
+
+/// Records that wait for a reader. A profile waits for a slow one.
+const UNREAD: usize = 256;
+
+/// Whom is profiled.
+#[derive(Debug, Clone)]
+pub(crate) struct Profiled {
+    board: Board,
+    pool: Pool,
+    is_on: Arc<AtomicBool>,
+}
+
+impl Profiled {
+    pub(crate) fn new(board: Board, pool: Pool) -> Self {
+        Self { board, pool, is_on: Arc::default() }
+    }
+
+    fn began(&self, tool: Tool) -> Began {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Began {
+            schema: SCHEMA,
+            tool,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            unix_millis: unix_millis(),
+            workers: count(self.pool.workers),
+            tasks_per_worker: count(self.pool.tasks_per_worker),
+            cpus: count(available_parallelism().map_or(1, usize::from)),
+        }
+    }
+}
+
+/// The routes.
+fn router(profiled: Profiled) -> Router {
+    let of = |tool| get(async move |State(profiled)| begin(profiled, tool));
+    let tools = [Tool::Doctor, Tool::Bubble, Tool::Flame, Tool::Heap];
+    let routes = tools
+        .into_iter()
+        .fold(Router::new(), |routes, tool| routes.route(&format!("/profile/{}", tool.name()), of(tool)));
+    routes.with_state(profiled)
+}
+
+/// Serves for as long as the process runs.
+pub(crate) async fn serve(listener: TcpListener, profiled: Profiled) {
+    if let Err(error) = axum::serve(listener, router(profiled)).await {
+        tracing::error!(%error, "profiles are not served any more");
+    }
+}
+
+/// Starts a profile, and answers with its records as they come.
+fn begin(profiled: Profiled, tool: Tool) -> Response {
+    let refused = |status, why: String| (status, why + "\n").into_response();
+    let Some(turn) = Turn::take(&profiled.is_on) else {
+        return refused(
+            StatusCode::CONFLICT,
+            "a profile is on: one at a time, since samples of CPU and of memory together end in crashes"
+                .to_owned(),
+        );
+    };
+    let (send, lines) = mpsc::channel(UNREAD);
+    let started = thread::Builder::new().name("profile".to_owned()).spawn(move || {
+        // It ends when nobody reads it any more, and that is how it is ended.
+        let records = Records(send);
+        if let Err(Ended::Failed(why)) = profile(&profiled, tool, &records) {
+            tracing::warn!(why, tool = tool.name(), "there is no profile");
+            let _ = records.tell(&Record::Ended(Ending::Gone { why }));
+        }
+        drop(turn);
+    });
+    if let Err(error) = started {
+        return refused(StatusCode::SERVICE_UNAVAILABLE, format!("no thread for a profile: {error}"));
+    }
+    let lines =
+        stream::unfold(lines, async |mut lines| Some((Ok::<_, Infallible>(lines.recv().await?), lines)));
+    ([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
+}
+
+/// Why a profile is over.
+enum Ended {
+    NobodyReads,
+    Failed(String),
+}
+
+impl From<NobodyReads> for Ended {
+    fn from(_: NobodyReads) -> Self {
+        Self::NobodyReads
+    }
+}
+
+fn profile(profiled: &Profiled, tool: Tool, records: &Records) -> Result<(), Ended> {
+    records.tell(&Record::Began(profiled.began(tool)))?;
+    let (board, began) = (&profiled.board, Instant::now());
+    match tool {
+        Tool::Doctor => moments::tell(board, records, began, Catcher::new(began))?,
+        Tool::Flame => moments::tell(board, records, began, Flame::begin(began).map_err(Ended::Failed)?)?,
+        Tool::Heap => moments::tell(board, records, began, Heap::begin().map_err(Ended::Failed)?)?,
+        Tool::Bubble => moments::tell(board, records, began, Bubble::begin(board.operations(), began))?,
+    }
+    Ok(())
+}
+
+/// One profile at a time.
+struct Turn(Arc<AtomicBool>);
+
+impl Turn {
+    fn take(is_on: &Arc<AtomicBool>) -> Option<Self> {
+        (!is_on.swap(true, Ordering::AcqRel)).then(|| Self(Arc::clone(is_on)))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+/// Where a profile's records go.
+struct Records(mpsc::Sender<Bytes>);
+
+/// The reader went away.
+#[derive(Debug)]
+struct NobodyReads;
+
+impl Records {
+    fn tell(&self, record: &Record) -> Result<(), NobodyReads> {
+        // Nothing of it has no form in JSON.
+        let mut line = serde_json::to_vec(record).unwrap_or_default();
+        line.push(b'\n');
+        self.0.blocking_send(line.into()).map_err(|_| NobodyReads)
+    }
+}

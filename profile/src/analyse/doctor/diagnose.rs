@@ -1,0 +1,203 @@
+//! What the numbers mean.
+
+use super::{
+    Ailment, Figures, LoopFigures,
+    figures::{WARM_AFTER_MICROS, float, is_working, share},
+};
+use crate::{
+    analyse::{diagnosis::Diagnosis, zone::Zone},
+    read::Recorded,
+    record::Ending,
+};
+
+/// A process that waits for CPUs for more than this, of the time that it wants one, has too few of them.
+const CROWDED_SHARE: f64 = 0.3;
+/// A process that is on its CPUs for more than this of the time has no more to give.
+const CPU_BOUND_SHARE: f64 = 0.85;
+/// Workers that are on a CPU for less than this while all slots are busy wait for others.
+const IO_BOUND_SHARE: f64 = 0.3;
+/// Tasks wait although all slots are busy, in more than this of the moments with work.
+const SATURATED_SHARE: f64 = 0.5;
+/// What is given out rises by more than this over the profile, and by more than [`LEAK_SHARE`] of what it was.
+const LEAK_BYTES: f64 = 4.0 * 1024.0 * 1024.0;
+const LEAK_SHARE: f64 = 0.1;
+
+/// What diagnoses are made from.
+pub(super) struct Case<'a> {
+    pub(super) loops: &'a [LoopFigures],
+    pub(super) figures: Figures,
+    pub(super) recorded: &'a Recorded,
+}
+
+impl Case<'_> {
+    /// All that are made, the worst first.
+    pub(super) fn diagnoses(&self) -> Vec<Diagnosis<Ailment>> {
+        let mut diagnoses: Vec<_> = self.blocked_loops().into_iter().chain(self.others()).collect();
+        if diagnoses.is_empty() {
+            diagnoses.push(self.well());
+        }
+        diagnoses.sort_by_key(|diagnosis| std::cmp::Reverse(diagnosis.zone));
+        diagnoses
+    }
+
+    /// A loop whose own code, or something that it calls and waits for, kept it.
+    fn blocked_loops(&self) -> Vec<Diagnosis<Ailment>> {
+        let bad = self.loops.iter().filter(|each| Zone::of_delay(each.max_away_micros) > Zone::Green);
+        bad.map(|each| self.blocked(each)).collect()
+    }
+
+    fn blocked(&self, of: &LoopFigures) -> Diagnosis<Ailment> {
+        let seen = self.recorded.blocked.iter().filter(|blocked| blocked.name == of.name);
+        let stack = seen.max_by_key(|blocked| blocked.for_micros).map(|blocked| blocked.stack.clone());
+        let is_main = of.name == "main";
+        Diagnosis {
+            ailment: if is_main { Ailment::BlockedMain } else { Ailment::BlockedWorker },
+            zone: Zone::of_delay(of.max_away_micros),
+            evidence: format!(
+                "{} answered {:.1} ms late, {:.1} ms of it not waiting for a CPU; 99 of 100 probes within {:.1} ms",
+                of.name,
+                float(of.max_micros) / 1e3,
+                float(of.max_away_micros) / 1e3,
+                float(of.p99_micros) / 1e3,
+            ),
+            remedy: String::from(if is_main {
+                "nothing on main may wait or compute: look at the stack, and move what it names to another thread"
+            } else {
+                "a task computes, or waits without await, on its worker's runtime: look at the stack"
+            }),
+            stack: stack.unwrap_or_default(),
+        }
+    }
+
+    fn others(&self) -> impl Iterator<Item = Diagnosis<Ailment>> {
+        [self.ended(), self.leak(), self.crowded(), self.saturated(), self.bound()].into_iter().flatten()
+    }
+
+    /// It did not end as it should have.
+    fn ended(&self) -> Option<Diagnosis<Ailment>> {
+        let (ailment, zone, evidence, remedy) = match &self.recorded.ending {
+            Some(Ending::Settled | Ending::Over | Ending::Interrupted) => return None,
+            Some(Ending::Gone { why }) => {
+                let evidence = format!("after {:.1} s: {why}", self.figures.seconds);
+                (
+                    Ailment::Gone,
+                    Zone::Red,
+                    evidence,
+                    "its log says why, unless it was killed: by its memory limit?",
+                )
+            }
+            Some(Ending::Overdue) => {
+                let evidence =
+                    format!("{} tasks were settled in {:.1} s", self.figures.settled, self.figures.seconds);
+                (
+                    Ailment::Overdue,
+                    Zone::Red,
+                    evidence,
+                    "its log says what failed; PROCESSING_WAIT is how long it may take",
+                )
+            }
+            None => {
+                let evidence = format!("it says nothing of what came after {:.1} s", self.figures.seconds);
+                (
+                    Ailment::CutOff,
+                    Zone::Yellow,
+                    evidence,
+                    "what was before is as it was; profile again for the rest",
+                )
+            }
+        };
+        Some(Diagnosis::new(ailment, zone, evidence, remedy))
+    }
+
+    fn leak(&self) -> Option<Diagnosis<Ailment>> {
+        let rise = self.figures.rise_bytes_per_second;
+        let first = self.recorded.moments.iter().find(|moment| moment.at_micros >= WARM_AFTER_MICROS)?;
+        let before = float(first.allocated_bytes.max(first.rss_bytes));
+        let risen = rise * (self.figures.seconds - float(first.at_micros) / 1e6);
+        (risen > LEAK_BYTES && risen > LEAK_SHARE * before).then(|| {
+            Diagnosis::new(
+                Ailment::Leak,
+                Zone::Red,
+                format!(
+                    "memory rises by {:.1} KiB a second, {:.1} MiB in all, and chance hardly does that",
+                    rise / 1024.0,
+                    risen / (1024.0 * 1024.0)
+                ),
+                "exportctl profile heap names what is allocated and not freed",
+            )
+        })
+    }
+
+    fn crowded(&self) -> Option<Diagnosis<Ailment>> {
+        let late = self.loops.iter().any(|each| Zone::of_delay(each.max_micros) > Zone::Green);
+        (late && self.figures.run_queue_share > CROWDED_SHARE).then(|| {
+            Diagnosis::new(
+                Ailment::CrowdedCpus,
+                Zone::Yellow,
+                format!(
+                    "threads waited for a CPU for {:.0} % of the time that they wanted one",
+                    100.0 * self.figures.run_queue_share
+                ),
+                "more CPUs, fewer workers, or less beside them on this machine",
+            )
+        })
+    }
+
+    fn saturated(&self) -> Option<Diagnosis<Ailment>> {
+        let working = || self.recorded.moments.iter().filter(|moment| is_working(moment));
+        let starved = working().filter(|moment| moment.waiting > 0).count() as u64;
+        let share = share(starved, float(working().count() as u64));
+        (share > SATURATED_SHARE && self.figures.busy_share > CPU_BOUND_SHARE).then(|| Diagnosis::new(
+                Ailment::Saturated,
+                Zone::Green,
+                format!(
+                "tasks waited for a slot in {:.0} % of the time with work, and {:.0} % of the slots were busy",
+                100.0 * share,
+                100.0 * self.figures.busy_share
+            ),
+                "as it should be under load; more pods, or a larger WORKER_POOL_SIZE, do more at a time",
+            ))
+    }
+
+    /// What more of would make it faster, while all slots are busy.
+    fn bound(&self) -> Option<Diagnosis<Ailment>> {
+        let Figures { cpu_share, busy_share, .. } = self.figures;
+        let workers: Vec<_> = self.loops.iter().filter(|each| each.name != "main").collect();
+        let on = workers.iter().map(|each| each.cpu_share).sum::<f64>() / float(workers.len().max(1) as u64);
+        let (ailment, evidence, remedy) = if cpu_share > CPU_BOUND_SHARE {
+            let evidence = format!("the process was on its CPUs for {:.0} % of the time", 100.0 * cpu_share);
+            (Ailment::CpuBound, evidence, "more CPUs or pods; exportctl profile flame says what they do")
+        } else if busy_share > CPU_BOUND_SHARE && on < IO_BOUND_SHARE {
+            let evidence = format!(
+                "{:.0} % of the slots were busy, and workers on a CPU for {:.0} % of the time",
+                100.0 * busy_share,
+                100.0 * on
+            );
+            (
+                Ailment::IoBound,
+                evidence,
+                "a larger TASKS_PER_WORKER: each worker waits for its source most of the time",
+            )
+        } else {
+            return None;
+        };
+        Some(Diagnosis::new(ailment, Zone::Green, evidence, remedy))
+    }
+
+    fn well(&self) -> Diagnosis<Ailment> {
+        let worst = self.loops.iter().map(|each| each.max_micros).max().unwrap_or(0);
+        let (ailment, remedy) = if self.figures.settled == 0 && !self.recorded.moments.iter().any(is_working)
+        {
+            (Ailment::Idle, "nothing to do; exportctl load sends work")
+        } else {
+            (Ailment::Healthy, "nothing to do")
+        };
+        let evidence = format!(
+            "{} tasks settled in {:.1} s, no loop later than {:.1} ms",
+            self.figures.settled,
+            self.figures.seconds,
+            float(worst) / 1e3
+        );
+        Diagnosis::new(ailment, Zone::Green, evidence, remedy)
+    }
+}

@@ -1,0 +1,103 @@
+//! The numbers that diagnoses are made from.
+
+use super::{Figures, LoopFigures};
+use crate::{
+    analyse::{quantile::quantile, trend::Trend},
+    record::{Began, LoopMoment, Moment},
+};
+
+/// What rises is looked for in the floors of so many stretches of the profile.
+const STRETCHES: usize = 10;
+/// A leak is told from a start that warms up after this, in microseconds.
+pub(super) const WARM_AFTER_MICROS: u64 = 2_000_000;
+
+/// Each loop's figures, in the order in which loops were first seen.
+pub(super) fn loops(moments: &[Moment]) -> Vec<LoopFigures> {
+    let mut names: Vec<&str> = Vec::new();
+    for each in moments.iter().flat_map(|moment| &moment.loops) {
+        if !names.contains(&each.name.as_str()) {
+            names.push(&each.name);
+        }
+    }
+    let seconds = seconds(moments);
+    let of = |name: &str| {
+        let own = || moments.iter().flat_map(|moment| &moment.loops).filter(move |each| each.name == name);
+        let mut late: Vec<u64> =
+            own().flat_map(|each| each.late_micros.iter().map(|late| u64::from(*late))).collect();
+        late.sort_unstable();
+        LoopFigures {
+            name: name.to_owned(),
+            probes: late.len(),
+            p50_micros: quantile(&late, 0.5),
+            p99_micros: quantile(&late, 0.99),
+            p999_micros: quantile(&late, 0.999),
+            max_micros: own().map(longest).max().unwrap_or(0),
+            max_away_micros: own().map(|each| each.away_micros).max().unwrap_or(0),
+            cpu_share: share(own().map(|each| each.cpu_micros).sum(), seconds * 1e6),
+        }
+    };
+    names.into_iter().map(of).collect()
+}
+
+/// The longest delay of a moment: also of a probe that is not answered yet.
+pub(in crate::analyse) fn longest(each: &LoopMoment) -> u64 {
+    let answered = each.late_micros.iter().max().map_or(0, |late| u64::from(*late));
+    answered.max(each.unanswered_micros)
+}
+
+pub(super) fn figures(began: &Began, moments: &[Moment]) -> Figures {
+    let seconds = seconds(moments);
+    let of_loops =
+        |of: fn(&LoopMoment) -> u64| -> u64 { moments.iter().flat_map(|moment| &moment.loops).map(of).sum() };
+    let (on, waiting) = (of_loops(|each| each.cpu_micros), of_loops(|each| each.run_queue_micros));
+    let working = || moments.iter().filter(|moment| is_working(moment));
+    let slots = u64::from(began.workers) * u64::from(began.tasks_per_worker);
+    let busy: u64 = working().map(|moment| u64::from(moment.busy)).sum();
+    let settled = |at: Option<&Moment>| at.map_or(0, |moment| moment.settled);
+    let rise = trend(moments).filter(Trend::rises).map_or(0.0, |trend| trend.slope);
+    Figures {
+        seconds,
+        settled: settled(moments.last()).saturating_sub(settled(moments.first())),
+        cpu_share: share(
+            moments.iter().map(|moment| moment.cpu_micros).sum(),
+            seconds * 1e6 * f64::from(began.cpus.max(1)),
+        ),
+        run_queue_share: share(waiting, float(on + waiting)),
+        busy_share: share(busy, float(slots) * float(working().count() as u64)),
+        peak_rss_bytes: moments.iter().map(|moment| moment.rss_bytes).max().unwrap_or(0),
+        rise_bytes_per_second: rise,
+    }
+}
+
+pub(super) fn is_working(moment: &Moment) -> bool {
+    moment.busy > 0 || moment.waiting > 0
+}
+
+fn seconds(moments: &[Moment]) -> f64 {
+    moments.last().map_or(0.0, |last| float(last.at_micros) / 1e6)
+}
+
+/// Of what the allocator gave out, or of resident memory where it does not say; after the start.
+fn trend(moments: &[Moment]) -> Option<Trend> {
+    let warm = moments.iter().filter(|moment| moment.at_micros >= WARM_AFTER_MICROS);
+    let bytes =
+        |moment: &Moment| if moment.allocated_bytes > 0 { moment.allocated_bytes } else { moment.rss_bytes };
+    let points: Vec<_> = warm.map(|moment| (float(moment.at_micros) / 1e6, float(bytes(moment)))).collect();
+    Trend::of(&floor(&points))
+}
+
+/// The least of each of a few stretches: work comes and goes, and what rises below it stays. Neighbours are no longer alike,
+/// which the test takes for granted.
+fn floor(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let stretches = points.chunks(points.len().div_ceil(STRETCHES).max(1));
+    stretches.filter_map(|stretch| stretch.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1))).collect()
+}
+
+pub(super) fn share(part: u64, of: f64) -> f64 {
+    if of > 0.0 { (float(part) / of).min(1.0) } else { 0.0 }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+pub(super) const fn float(number: u64) -> f64 {
+    number as f64
+}

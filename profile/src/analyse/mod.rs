@@ -1,0 +1,9 @@
+//! What a profile means. Pure: records in, findings out.
+
+pub mod diagnosis;
+pub mod doctor;
+pub mod flame;
+pub mod quantile;
+pub mod series;
+pub mod trend;
+pub mod zone;

@@ -1,0 +1,148 @@
+//! What pages have in common: one file, whose parts need nothing else.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::html::{embedded, escaped};
+use crate::{
+    analyse::{
+        diagnosis::{Diagnosis, Named},
+        series::Chart,
+        zone::Zone,
+    },
+    record::Began,
+};
+
+const STYLE: &str = include_str!("assets/page.css");
+const CHARTS: [&str; 2] = [include_str!("assets/uPlot.iife.min.js"), include_str!("assets/charts.js")];
+const CHARTS_STYLE: &str = include_str!("assets/uPlot.min.css");
+const CHARTS_LICENCE: &str = include_str!("assets/uPlot.LICENSE");
+
+/// A page, as it is put together. What is HTML is so called; all else is text.
+pub(super) struct Page<'a, D> {
+    /// Of the tool, such as `doctor`.
+    pub(super) tool: &'static str,
+    pub(super) verdict: Zone,
+    /// Below the verdict, in a sentence.
+    pub(super) summary: String,
+    /// What each is headed, and its HTML.
+    pub(super) sections: Vec<(&'static str, String)>,
+    /// What the scripts find in the element `data`, as JSON.
+    pub(super) data: &'a D,
+    /// Whether [`charts`] are drawn, from `data.course`.
+    pub(super) has_charts: bool,
+    /// Of this page alone.
+    pub(super) style: &'static str,
+    /// Of this page alone.
+    pub(super) script: &'static str,
+}
+
+impl<D: Serialize> Page<'_, D> {
+    /// The page's HTML.
+    ///
+    /// # Errors
+    /// The data cannot be written as JSON: a number is not finite.
+    pub(super) fn html(&self) -> Result<String, serde_json::Error> {
+        let data = embedded(&serde_json::to_string(self.data)?);
+        let sections = self.sections.iter().enumerate().fold(String::new(), |mut html, (at, (head, body))| {
+            let head = escaped(head);
+            let _ = writeln!(
+                html,
+                "<section aria-labelledby=\"section-{at}\"><h2 id=\"section-{at}\">{head}</h2>{body}</section>"
+            );
+            html
+        });
+        let (chart_style, charts) = if self.has_charts { (CHARTS_STYLE, &CHARTS[..]) } else { ("", &[][..]) };
+        let scripts = charts.iter().chain([&self.script]).filter(|script| !script.is_empty());
+        let scripts = scripts.fold(String::new(), |html, script| html + "<script>" + script + "</script>\n");
+        let (tool, style, summary) = (self.tool, self.style, escaped(&self.summary));
+        Ok(format!(
+            r#"<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{tool}: {verdict} - exportpool</title>
+<style>{chart_style}{STYLE}{style}</style>
+</head>
+<body>
+<header><h1>{tool} {badge}</h1><p>{summary}</p></header>
+<main>
+{sections}</main>
+{footer}<script type="application/json" id="data">{data}</script>
+{scripts}</body>
+</html>
+"#,
+            verdict = self.verdict.word(),
+            badge = badge(self.verdict),
+            footer = if self.has_charts { footer() } else { String::new() },
+        ))
+    }
+}
+
+fn footer() -> String {
+    let licence = escaped(CHARTS_LICENCE);
+    format!(
+        "<footer><details><summary>Licences</summary><p>Charts are drawn by uPlot:</p><pre>{licence}</pre></details></footer>\n"
+    )
+}
+
+/// A zone as a word in its colour.
+pub(super) fn badge(zone: Zone) -> String {
+    format!(r#"<span class="badge {word}">{word}</span>"#, word = zone.word())
+}
+
+/// What was found, one after the other.
+pub(super) fn findings<A: Named>(diagnoses: &[Diagnosis<A>]) -> String {
+    diagnoses.iter().fold(String::new(), |html, diagnosis| html + &finding(diagnosis))
+}
+
+fn finding<A: Named>(diagnosis: &Diagnosis<A>) -> String {
+    let stack = if diagnosis.stack.is_empty() {
+        String::new()
+    } else {
+        let frames = diagnosis.stack.iter().fold(String::new(), |mut html, frame| {
+            let _ = write!(html, "<li><code>{}</code></li>", escaped(frame));
+            html
+        });
+        format!(
+            "<details open><summary>What its thread was doing, the innermost first</summary><ol>{frames}</ol></details>"
+        )
+    };
+    format!(
+        r#"<article class="finding {}"><h3>{} {}</h3><p>{}.</p><p><strong>What to do:</strong> {}.</p>{stack}</article>"#,
+        diagnosis.zone.word(),
+        escaped(diagnosis.ailment.words()),
+        badge(diagnosis.zone),
+        escaped(&diagnosis.evidence),
+        escaped(&diagnosis.remedy),
+    )
+}
+
+/// Places for charts, in their order.
+pub(super) fn charts(charts: &[Chart]) -> String {
+    charts.iter().fold(String::new(), |mut html, chart| {
+        let title = escaped(chart.title);
+        let _ = write!(
+            html,
+            r#"<figure class="chart" aria-label="{title}"><figcaption>{title}</figcaption></figure>"#
+        );
+        html
+    })
+}
+
+/// Whose profile it is, in the beginning of a sentence.
+pub(super) fn whose(began: &Began, when: &str) -> String {
+    format!(
+        "exportpool-consumer {}, process {}, {} workers with {} tasks at a time, {} CPUs; {when}",
+        began.version, began.pid, began.workers, began.tasks_per_worker, began.cpus
+    )
+}
+
+/// Bytes for people.
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+pub(super) const fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / (1024.0 * 1024.0)
+}
