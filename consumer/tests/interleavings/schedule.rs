@@ -37,7 +37,8 @@ pub(crate) fn explore(usual: usize, story: impl Fn() + Send + Sync + 'static) {
 
 fn play<S: Scheduler + 'static>(scheduler: S, story: Arc<impl Fn() + Send + Sync + 'static>) {
     let mut config = Config::new();
-    config.stack_size = 1024 * 1024;
+    // What std gives a thread.
+    config.stack_size = 2 * 1024 * 1024;
     Runner::new(scheduler, config).run(move || {
         fastrand::seed(thread_rng().r#gen());
         story();
