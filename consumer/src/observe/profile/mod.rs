@@ -5,7 +5,6 @@
 mod blocked;
 mod bubble;
 mod flame;
-mod heap;
 mod moments;
 mod names;
 mod process;
@@ -36,7 +35,6 @@ use tokio::{net::TcpListener, sync::mpsc};
 use blocked::Catcher;
 use bubble::Bubble;
 use flame::Flame;
-use heap::Heap;
 
 use super::board::Board;
 use crate::{clock::unix_millis, config::Pool};
@@ -78,7 +76,7 @@ impl Profiled {
 /// The routes.
 fn router(profiled: Profiled) -> Router {
     let of = |tool| get(async move |State(profiled)| begin(profiled, tool));
-    let tools = [Tool::Doctor, Tool::Bubble, Tool::Flame, Tool::Heap];
+    let tools = [Tool::Doctor, Tool::Bubble, Tool::Flame];
     let routes = tools
         .into_iter()
         .fold(Router::new(), |routes, tool| routes.route(&format!("/profile/{}", tool.name()), of(tool)));
@@ -138,7 +136,7 @@ fn profile(profiled: &Profiled, tool: Tool, records: &Records) -> Result<(), End
     match tool {
         Tool::Doctor => moments::tell(board, records, began, Catcher::new(began))?,
         Tool::Flame => moments::tell(board, records, began, Flame::begin(began).map_err(Ended::Failed)?)?,
-        Tool::Heap => moments::tell(board, records, began, Heap::begin().map_err(Ended::Failed)?)?,
+        Tool::Heap => return Err(Ended::Failed("there is no such profile yet".to_owned())),
         Tool::Bubble => moments::tell(board, records, began, Bubble::begin(board.operations(), began))?,
     }
     Ok(())
