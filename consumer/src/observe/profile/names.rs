@@ -6,11 +6,12 @@
 use std::{
     collections::HashMap,
     fs::{self, File},
-    io,
+    ops::Range,
     path::Path,
 };
 
-use object::{Object, ObjectSegment, ObjectSymbol, ReadCache, SymbolKind};
+use anyhow::Context as _;
+use object::{Object, ObjectSegment, ObjectSymbol, ReadCache, Segment, SymbolKind};
 
 /// The program that runs.
 const PROGRAM: &str = "/proc/self/exe";
@@ -38,8 +39,8 @@ impl Names {
 struct Program {
     /// Where it is in memory, less where it says that it is.
     moved_by: u64,
-    /// Where it begins and ends in memory.
-    span: (u64, u64),
+    /// Where its code is in memory.
+    code: Range<u64>,
     /// By where each begins.
     functions: Vec<Symbol>,
 }
@@ -66,8 +67,14 @@ impl Program {
         // Of the file, its symbols alone are read.
         let cache = ReadCache::new(File::open(path)?);
         let file = object::File::parse(&cache)?;
-        let first = file.segments().find(|segment| segment.file_range().0 == 0);
-        let span = mapped(&fs::read_link(PROGRAM)?)?;
+        let Mapped { code, offset } = Mapped::read(&fs::read_link(PROGRAM)?)?;
+        // It is mapped from the beginning of a page on, which may have the end of the segment before.
+        let holds = |segment: &Segment<'_, '_, _>| {
+            let (begin, size) = segment.file_range();
+            (begin - begin % segment.align().max(1)..begin + size).contains(&offset)
+        };
+        let segment = file.segments().filter(holds).last().context("no segment is mapped as code")?;
+        let address = (segment.address() + offset).wrapping_sub(segment.file_range().0);
         let symbols =
             file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.is_definition());
         let functions = symbols.filter_map(|symbol| {
@@ -75,13 +82,12 @@ impl Program {
         });
         let mut functions: Vec<_> = functions.collect();
         functions.sort_unstable_by_key(|symbol| symbol.address);
-        let moved_by = span.0.wrapping_sub(first.map_or(0, |segment| segment.address()));
-        Ok(Self { moved_by, span, functions })
+        Ok(Self { moved_by: code.start.wrapping_sub(address), code, functions })
     }
 
     fn name(&self, address: usize) -> Option<String> {
         let at = u64::try_from(address).ok()?;
-        if (self.span.0..self.span.1).contains(&at) { self.own(at) } else { elsewhere(address) }
+        if self.code.contains(&at) { self.own(at) } else { elsewhere(address) }
     }
 
     fn own(&self, at: u64) -> Option<String> {
@@ -100,16 +106,32 @@ fn elsewhere(address: usize) -> Option<String> {
     name
 }
 
-/// Where a file is mapped, from its first to its last byte in memory (proc_pid_maps(5)).
-fn mapped(program: &Path) -> io::Result<(u64, u64)> {
-    let maps = fs::read_to_string("/proc/self/maps")?;
-    let mut spans =
-        maps.lines().filter(|line| line.ends_with(&*program.to_string_lossy())).filter_map(|line| {
-            let (begin, end) = line.split_once(' ')?.0.split_once('-')?;
-            Some((u64::from_str_radix(begin, 16).ok()?, u64::from_str_radix(end, 16).ok()?))
-        });
-    let first = spans.next().ok_or(io::ErrorKind::NotFound)?;
-    Ok((first.0, spans.next_back().unwrap_or(first).1))
+/// Where a program's code is in memory, and where in its file (proc_pid_maps(5)). Whoever reads the program for its symbols
+/// may have mapped it a second time: not as code.
+#[derive(Debug, PartialEq, Eq)]
+struct Mapped {
+    code: Range<u64>,
+    offset: u64,
+}
+
+impl Mapped {
+    fn read(program: &Path) -> anyhow::Result<Self> {
+        Self::of(&fs::read_to_string("/proc/self/maps")?, program)
+            .context("the program is not mapped as code")
+    }
+
+    fn of(maps: &str, program: &Path) -> Option<Self> {
+        let program = program.to_str()?;
+        let number = |text: &str| u64::from_str_radix(text, 16).ok();
+        maps.lines().find_map(|line| {
+            let (fields, path) = line.split_at_checked(line.find('/')?)?;
+            let mut fields = fields.split_ascii_whitespace();
+            let ((begin, end), rights, offset) =
+                (fields.next()?.split_once('-')?, fields.next()?, fields.next()?);
+            let is_code = path == program && rights.contains('x');
+            is_code.then_some(Self { code: number(begin)?..number(end)?, offset: number(offset)? })
+        })
+    }
 }
 
 #[cfg(test)]
@@ -127,6 +149,18 @@ mod tests {
         let within = a_function_of_this_program as fn() -> u32 as usize + 1;
         let names = Names::default().of([within]);
         assert_eq!(names, [concat!(module_path!(), "::a_function_of_this_program")]);
+    }
+
+    #[test]
+    fn a_program_that_is_mapped_twice_is_found_where_its_code_is() {
+        let maps = "7f2f3e9a9000-7f2f3eaf5000 r--p 00000000 fe:00 9995392   /bin/the program\n\
+                    7f2f3eb02000-7f2f3eb0e000 r--p 00000000 fe:00 9995392   /bin/the program\n\
+                    7f2f3eb0e000-7f2f3ebd2000 r-xp 0000c000 fe:00 9995392   /bin/the program\n\
+                    7f2f3ec0b000-7f2f3ec10000 rw-p 00000000 00:00 0 \n\
+                    7fff00000000-7fff00001000 r-xp 00000000 00:00 0         [vdso]\n";
+        let code = 0x7f2f_3eb0_e000..0x7f2f_3ebd_2000;
+        assert_eq!(Mapped::of(maps, Path::new("/bin/the program")), Some(Mapped { code, offset: 0xc000 }));
+        assert_eq!(Mapped::of(maps, Path::new("/bin/program")), None);
     }
 
     #[test]
