@@ -6,6 +6,14 @@ use serde::{Deserialize, Serialize};
 
 /// Of [`Began::schema`]: a stream of another one is not understood.
 pub const SCHEMA: u32 = 1;
+/// How long a [`Moment`] is, in microseconds.
+pub const MOMENT_MICROS: u64 = 100_000;
+
+/// A span as records have it, in microseconds: of one that is too long the most there are.
+#[must_use]
+pub fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
 
 /// A line of a profile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -98,6 +106,12 @@ impl Tool {
         }
     }
 
+    /// Where a consumer answers with its records, at its port for profiles.
+    #[must_use]
+    pub fn path(self) -> String {
+        format!("/profile/{}", self.name())
+    }
+
     /// What was seen is told after this at the latest.
     #[must_use]
     pub const fn tells_every(self) -> Duration {
@@ -138,8 +152,6 @@ pub struct Moment {
     pub waiting: u32,
     /// Messages in hand.
     pub in_hand: u32,
-    /// Tasks of runtimes that are alive.
-    pub alive_tasks: u32,
     /// Tasks that were settled since the start of the process.
     pub settled: u64,
 }
@@ -281,4 +293,24 @@ pub struct Wave {
     pub at_micros: u64,
     /// So many jobs; 0: those before are settled, and what was allocated for them should be free.
     pub jobs: u64,
+}
+
+/// Records that tests are made from.
+#[cfg(test)]
+pub(crate) mod fixture {
+    use super::{Began, SCHEMA, Tool};
+
+    /// Two workers with a task each, on two CPUs.
+    pub(crate) fn began(tool: Tool) -> Began {
+        Began {
+            schema: SCHEMA,
+            tool,
+            version: "1.2.3".to_owned(),
+            pid: 7,
+            unix_millis: 0,
+            workers: 2,
+            tasks_per_worker: 1,
+            cpus: 2,
+        }
+    }
 }

@@ -48,7 +48,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 async fn profiled(tool: Tool, profile: &Profile) -> anyhow::Result<ExitCode> {
     let folder = Folder::make(&profile.reports, tool.name(), Local::now())?;
-    let session = Session { tool, path: format!("/profile/{}", tool.name()), profile, folder: &folder };
+    let session = Session { tool, profile, folder: &folder };
     match session.recorded().await {
         Ok(recorded) => told(&folder, &recorded, profile.telling),
         Err(error) => nothing(&folder, error),
@@ -58,7 +58,6 @@ async fn profiled(tool: Tool, profile: &Profile) -> anyhow::Result<ExitCode> {
 /// A profile that is made.
 struct Session<'a> {
     tool: Tool,
-    path: String,
     profile: &'a Profile,
     folder: &'a Folder,
 }
@@ -88,7 +87,7 @@ impl Session<'_> {
         let mut raw = self.folder.raw()?;
         note(&format!("profiling {}: Ctrl-C ends it, and reports", to.to));
         let until = async { Ok(over(self.profile.duration()).await) };
-        record(&mut to, &self.path, &mut raw, &watch::Sender::new(None), until).await?;
+        record(&mut to, &self.tool.path(), &mut raw, &watch::Sender::new(None), until).await?;
         Ok(())
     }
 
@@ -110,23 +109,25 @@ impl Session<'_> {
     }
 
     async fn with(&self, own: &mut Own) -> anyhow::Result<Ending> {
-        let Self { profile, folder, path, .. } = self;
+        let Self { tool, profile, folder } = self;
         let (mut raw, mut to) = (folder.raw()?, own.connect().await?);
         let (settled, mut told) = watch::channel(None);
         let options = profile.load(own.stage.source.clone())?;
+        let worked = async {
+            let ending = own.work(&options, profile.processing_wait, &mut told).await;
+            // What the consumer has seen, and not told yet.
+            time::sleep(tool.tells_every()).await;
+            ending
+        };
         let until = async {
             tokio::select! {
-                ending = own.work(&options, profile.processing_wait, &mut told) => {
-                // What the consumer has seen, and not told yet.
-                time::sleep(self.tool.tells_every()).await;
-                ending
-            }
+                ending = worked => ending,
                 ending = over(profile.duration()) => Ok(ending),
             }
         };
         note(&format!("profiling a consumer with {} jobs", profile.messages));
         // Of some size, with all that it sends and asks.
-        Box::pin(record(&mut to, path, &mut raw, &settled, until)).await
+        Box::pin(record(&mut to, &tool.path(), &mut raw, &settled, until)).await
     }
 }
 

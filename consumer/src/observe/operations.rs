@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use exportpool_profile::record::{Operation, Step};
+use exportpool_profile::record::{Operation, Step, micros};
 
 use crate::{
     event::{Command, Event, Settlement},
@@ -230,8 +230,7 @@ impl Kept {
     }
 
     fn micros(&self, at: Instant) -> u64 {
-        let since: Duration = at.saturating_duration_since(self.began);
-        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+        micros(at.saturating_duration_since(self.began))
     }
 }
 

@@ -83,7 +83,6 @@ impl Course {
                     of("busy slots", &|bucket| peak(bucket, |moment| u64::from(moment.busy))),
                     of("tasks waiting", &|bucket| peak(bucket, |moment| u64::from(moment.waiting))),
                     of("messages in hand", &|bucket| peak(bucket, |moment| u64::from(moment.in_hand))),
-                    of("tasks alive", &|bucket| peak(bucket, |moment| u64::from(moment.alive_tasks))),
                 ],
             },
             Chart {
@@ -156,9 +155,6 @@ impl Line {
     }
 }
 
-/// How long a moment is, in microseconds.
-pub const MOMENT_MICROS: u64 = 100_000;
-
 fn lines(moments: &[Moment]) -> Vec<Line> {
     let mut names: Vec<String> = Vec::new();
     for each in moments.iter().flat_map(|moment| &moment.loops) {
@@ -198,6 +194,7 @@ const fn float(number: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::MOMENT_MICROS;
 
     fn moments(count: u64, workers: u32) -> Vec<Moment> {
         let of = |name: String| LoopMoment {

@@ -95,20 +95,11 @@ mod tests {
     use crate::{
         analyse::doctor::examine,
         read::Recorded,
-        record::{Blocked, LoopMoment, Moment, SCHEMA, Tool},
+        record::{Blocked, LoopMoment, Moment, Tool, fixture},
     };
 
     fn rendered(version: &str, minutes: u64) -> String {
-        let began = Began {
-            schema: SCHEMA,
-            tool: Tool::Doctor,
-            version: version.to_owned(),
-            pid: 7,
-            unix_millis: 0,
-            workers: 8,
-            tasks_per_worker: 1,
-            cpus: 2,
-        };
+        let began = Began { version: version.to_owned(), ..fixture::began(Tool::Doctor) };
         let names =
             || std::iter::once("main".to_owned()).chain((0..8).map(|worker| format!("worker-{worker}")));
         let moments: Vec<_> = (1..=minutes * 600)

@@ -135,10 +135,15 @@ pub(super) fn charts(charts: &[Chart]) -> String {
 
 /// Whose profile it is, in the beginning of a sentence.
 pub(super) fn whose(began: &Began, when: &str) -> String {
-    format!(
-        "exportpool-consumer {}, process {}, {} workers with {} tasks at a time, {} CPUs; {when}",
-        began.version, began.pid, began.workers, began.tasks_per_worker, began.cpus
-    )
+    let Began { version, pid, workers, tasks_per_worker, cpus, .. } = began;
+    let (workers, tasks) = (counted(*workers, "worker"), counted(*tasks_per_worker, "task"));
+    let cpus = counted(*cpus, "CPU");
+    format!("exportpool-consumer {version}, process {pid}, {workers} with {tasks} at a time, {cpus}; {when}")
+}
+
+/// A number of things, such as `1 worker`.
+fn counted(number: u32, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Bytes for people.

@@ -18,7 +18,7 @@ use std::{
 
 use exportpool_contract::report::LoopDelay;
 use hdrhistogram::Histogram;
-use tokio::{runtime, sync::mpsc, time};
+use tokio::{sync::mpsc, time};
 
 use super::profile::{Interrupted, Interruptible};
 use probed::{Probed, Recorded};
@@ -144,7 +144,6 @@ impl LoopProbes {
             measured: begun,
             waited_before: begun.waited,
             recorded: Recorded::default(),
-            runtime: runtime::Handle::try_current().ok(),
             thread,
         });
         Probes { sent, late, _interrupted }

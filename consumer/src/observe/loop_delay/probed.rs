@@ -8,11 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use exportpool_profile::record::LoopMoment;
-use tokio::{
-    runtime,
-    sync::mpsc::{self, error::TrySendError},
-};
+use exportpool_profile::record::{LoopMoment, micros};
+use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::{
     Delays, LoopProbes, ProbedLoop, lock,
@@ -35,7 +32,6 @@ pub(super) struct Probed {
     /// Up to here its histogram knows what it waited.
     pub(super) measured: OnCpu,
     pub(super) recorded: Recorded,
-    pub(super) runtime: Option<runtime::Handle>,
     pub(super) thread: Interruptible,
 }
 
@@ -89,12 +85,6 @@ impl Recording {
             (unanswered >= least).then(stuck)
         });
         stuck.collect()
-    }
-
-    /// Tasks that are alive on the loops' runtimes.
-    pub(crate) fn alive_tasks(&self) -> usize {
-        let loops = lock(&self.0.0.loops);
-        loops.iter().filter_map(|probed| Some(probed.runtime.as_ref()?.metrics().num_alive_tasks())).sum()
     }
 }
 
@@ -167,8 +157,4 @@ impl Probed {
             run_queue_micros: micros(since.waited),
         }
     }
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

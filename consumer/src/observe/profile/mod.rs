@@ -77,9 +77,7 @@ impl Profiled {
 fn router(profiled: Profiled) -> Router {
     let of = |tool| get(async move |State(profiled)| begin(profiled, tool));
     let tools = [Tool::Doctor, Tool::Bubble, Tool::Flame];
-    let routes = tools
-        .into_iter()
-        .fold(Router::new(), |routes, tool| routes.route(&format!("/profile/{}", tool.name()), of(tool)));
+    let routes = tools.into_iter().fold(Router::new(), |routes, tool| routes.route(&tool.path(), of(tool)));
     routes.with_state(profiled)
 }
 

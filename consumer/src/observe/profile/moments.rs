@@ -5,10 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use exportpool_profile::{
-    analyse::series::MOMENT_MICROS,
-    record::{Moment, Record},
-};
+use exportpool_profile::record::{MOMENT_MICROS, Moment, Record, micros};
 
 use super::{
     NobodyReads, Records,
@@ -84,7 +81,6 @@ impl<'a> Sampling<'a> {
             busy: clamped(report.slots.busy),
             waiting: clamped(report.gauges.waiting),
             in_hand: clamped(leased.export_jobs + leased.download_tasks),
-            alive_tasks: u32::try_from(self.recording.alive_tasks()).unwrap_or(u32::MAX),
             settled: of_queues.iter().map(|settled| settled.done + settled.failed).sum(),
         };
         (self.cpu, self.threads) = (cpu, threads);
@@ -94,8 +90,4 @@ impl<'a> Sampling<'a> {
 
 fn clamped(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-pub(super) fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

@@ -12,7 +12,8 @@ use nix::sys::{
 };
 use tikv_jemalloc_ctl::{epoch, stats};
 
-use super::moments::micros;
+use exportpool_profile::record::micros;
+
 use crate::observe::loop_delay::OnCpu;
 
 /// CPU time of the process, in its own code and in the kernel's.
@@ -70,11 +71,15 @@ pub(super) struct Threads(HashMap<String, (String, Duration)>);
 impl Threads {
     pub(super) fn now() -> Self {
         let Ok(tasks) = fs::read_dir("/proc/self/task") else { return Self::default() };
+        let main = std::process::id().to_string();
         let read = |task: fs::DirEntry| {
             // A thread that ends meanwhile is none.
+            let id = task.file_name().into_string().ok()?;
             let name = fs::read_to_string(task.path().join("comm")).ok()?;
             let ran = OnCpu::parse(&fs::read_to_string(task.path().join("schedstat")).ok()?)?.ran;
-            Some((task.file_name().into_string().ok()?, (name.trim_end().to_owned(), ran)))
+            // The first thread of a process has its id, and the program's name.
+            let name = if id == main { "main".to_owned() } else { name.trim_end().to_owned() };
+            Some((id, (name, ran)))
         };
         Self(tasks.flatten().filter_map(read).collect())
     }

@@ -1,20 +1,14 @@
 use super::*;
-use crate::record::{Began, Blocked, Ending, LoopMoment, Moment, Tool};
+use crate::record::{Blocked, Ending, LoopMoment, Moment, Tool, fixture::began};
 
 fn recorded(moments: Vec<Moment>, blocked: &[Blocked]) -> Recorded {
-    Recorded { moments, blocked: blocked.to_vec(), ending: Some(Ending::Settled), ..Recorded::of(BEGAN) }
+    Recorded {
+        moments,
+        blocked: blocked.to_vec(),
+        ending: Some(Ending::Settled),
+        ..Recorded::of(began(Tool::Doctor))
+    }
 }
-
-const BEGAN: Began = Began {
-    schema: crate::record::SCHEMA,
-    tool: Tool::Doctor,
-    version: String::new(),
-    pid: 1,
-    unix_millis: 0,
-    workers: 2,
-    tasks_per_worker: 1,
-    cpus: 2,
-};
 
 /// A loop that answers within a tenth of a millisecond, and is on a CPU for a tenth of the time.
 fn a_loop(name: &str) -> LoopMoment {

@@ -3,18 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{count::surely, *};
-use crate::record::{Began, Ending, Moment, SCHEMA, Sample, Samples, Stack, Tool};
-
-const BEGAN: Began = Began {
-    schema: SCHEMA,
-    tool: Tool::Flame,
-    version: String::new(),
-    pid: 1,
-    unix_millis: 0,
-    workers: 2,
-    tasks_per_worker: 1,
-    cpus: 2,
-};
+use crate::record::{Ending, Moment, Sample, Samples, Stack, Tool, fixture::began};
 
 /// Ten seconds with so much CPU time, in which threads were seen with stacks, written as `outermost;innermost`.
 fn recorded(cpu_micros: u64, settled: u64, seen: &[(&str, &str, u32)]) -> Recorded {
@@ -40,7 +29,7 @@ fn recorded(cpu_micros: u64, settled: u64, seen: &[(&str, &str, u32)]) -> Record
         stacks,
         samples: vec![Samples { at_micros: 10_000_000, hertz: 99, samples }],
         ending: Some(Ending::Over),
-        ..Recorded::of(BEGAN)
+        ..Recorded::of(began(Tool::Flame))
     }
 }
 

@@ -2,20 +2,11 @@ use super::*;
 use crate::{
     analyse::flame::{compare, flame as analysed},
     read::Recorded,
-    record::{Ending, Moment, SCHEMA, Sample, Samples, Stack, Tool},
+    record::{Began, Ending, Moment, Sample, Samples, Stack, Tool, fixture},
 };
 
 fn began(version: &str) -> Began {
-    Began {
-        schema: SCHEMA,
-        tool: Tool::Flame,
-        version: version.to_owned(),
-        pid: 7,
-        unix_millis: 0,
-        workers: 8,
-        tasks_per_worker: 1,
-        cpus: 2,
-    }
+    Began { version: version.to_owned(), ..fixture::began(Tool::Flame) }
 }
 
 /// So many seconds of two busy CPUs, in which each stack was seen in turn.
