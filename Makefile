@@ -14,7 +14,7 @@ MESSAGES := 6500
 export PATH := $(TOOLS)/bin:$(PATH)
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help demo test e2e cluster cluster-down cluster-load cluster-check cluster-proof cluster-demo crd conformance conformance-tools build kills lint fmt schema deny chaos interleavings interleavings-short bench-consumer bench-peers bench-scale-out faults fuzz fuzz-long clean chart chart-docs image kind kind-down tilt-ci
+.PHONY: help demo test e2e cluster cluster-down cluster-load cluster-check cluster-proof cluster-demo crd conformance conformance-tools pages-browser pages-pictures build kills lint fmt schema deny chaos interleavings interleavings-short bench-consumer bench-peers bench-scale-out faults fuzz fuzz-long clean chart chart-docs image kind kind-down tilt-ci
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -22,7 +22,7 @@ help: ## this list
 demo: build ## the main job, end to end, on this machine
 	@$${CARGO_TARGET_DIR:-target}/debug/exportctl demo
 
-test: $(TOOLS)/bin/cargo-nextest conformance-tools lint build kills ## all checks and tests
+test: $(TOOLS)/bin/cargo-nextest conformance-tools pages-browser lint build kills ## all checks and tests
 	@cargo nextest run --workspace --exclude exportpool-e2e --no-fail-fast
 	@$(MAKE) --no-print-directory interleavings-short
 	@cargo test --workspace --doc
@@ -80,6 +80,12 @@ conformance: $(TOOLS)/bin/cargo-nextest conformance-tools build ## each port on 
 
 conformance-tools: ## what `conformance` tries, by version
 	@cli/tests/conformance/install
+
+pages-browser: ## what the pages of profiles are tested in
+	@profile/tests/pages/install
+
+pages-pictures: pages-browser ## write docs/pictures from the recordings of those tests
+	@EXPORTPOOL_WRITE_DOCS=1 cargo test -q -p exportpool-profile --test pages -- pictures::
 
 build: ## all programs, for debugging
 	@cargo build --workspace --bins

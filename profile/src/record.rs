@@ -240,7 +240,7 @@ pub struct Allocation {
 }
 
 /// Something that was done for a message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Operation {
     /// The message's number in this profile.
@@ -283,6 +283,25 @@ pub enum Step {
     Record,
     /// The message is deleted.
     Acknowledge,
+}
+
+impl Step {
+    /// In words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Receive => "receive",
+            Self::Admit => "admit",
+            Self::Wait => "wait for a slot",
+            Self::Claim => "claim",
+            Self::Connect => "connect",
+            Self::FirstByte => "first byte",
+            Self::Body => "body",
+            Self::Store => "store",
+            Self::Record => "record",
+            Self::Acknowledge => "acknowledge",
+        }
+    }
 }
 
 /// Jobs that are sent together.

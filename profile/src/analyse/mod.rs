@@ -1,8 +1,12 @@
 //! What a profile means. Pure: records in, findings out.
 
+pub mod baseline;
+pub mod bubble;
 pub mod diagnosis;
 pub mod doctor;
 pub mod flame;
+pub mod heap;
+pub mod memory;
 pub mod quantile;
 pub mod series;
 pub mod trend;

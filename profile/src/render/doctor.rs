@@ -132,6 +132,7 @@ mod tests {
             "blocked main loop",
             "<code>&lt;Vec as T&gt;::f</code>",
             "exportpool-consumer 1.2.3, process 7",
+            "How late loops are, ms<span class=\"note\">: green below 10, red above 100</span>",
             "Copyright (c) 2022 Leon Sorokin",
         ] {
             assert!(page.contains(part), "{part}");

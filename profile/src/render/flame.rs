@@ -208,7 +208,7 @@ fn percent(share: f64) -> String {
 }
 
 /// A table of text, the first of a row its head.
-fn table<const N: usize>(heads: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+pub(super) fn table<const N: usize>(heads: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
     let heads = heads.iter().fold(String::new(), |mut html, head| {
         let _ = write!(html, "<th scope=\"col\">{head}</th>");
         html

@@ -14,10 +14,13 @@ use crate::{
     record::Began,
 };
 
-const STYLE: &str = include_str!("assets/page.css");
+pub(super) const STYLE: &str = include_str!("assets/page.css");
 const CHARTS: [&str; 2] = [include_str!("assets/uPlot.iife.min.js"), include_str!("assets/charts.js")];
 const CHARTS_STYLE: &str = include_str!("assets/uPlot.min.css");
 const CHARTS_LICENCE: &str = include_str!("assets/uPlot.LICENSE");
+
+/// Where a page's sections begin: text of a profile that comes before has no markup.
+pub(super) const MAIN: &str = "<main>\n";
 
 /// A page, as it is put together. What is HTML is so called; all else is text.
 pub(super) struct Page<'a, D> {
@@ -69,8 +72,7 @@ impl<D: Serialize> Page<'_, D> {
 </head>
 <body>
 <header><h1>{tool} {badge}</h1><p>{summary}</p></header>
-<main>
-{sections}</main>
+{MAIN}{sections}</main>
 {footer}<script type="application/json" id="data">{data}</script>
 {scripts}</body>
 </html>
@@ -96,10 +98,15 @@ pub(super) fn badge(zone: Zone) -> String {
 
 /// What was found, one after the other.
 pub(super) fn findings<A: Named>(diagnoses: &[Diagnosis<A>]) -> String {
-    diagnoses.iter().fold(String::new(), |html, diagnosis| html + &finding(diagnosis))
+    findings_with(diagnoses, "What its thread was doing, the innermost first")
 }
 
-fn finding<A: Named>(diagnosis: &Diagnosis<A>) -> String {
+/// The same, with what their stacks are headed.
+pub(super) fn findings_with<A: Named>(diagnoses: &[Diagnosis<A>], stacks: &str) -> String {
+    diagnoses.iter().fold(String::new(), |html, diagnosis| html + &finding(diagnosis, stacks))
+}
+
+fn finding<A: Named>(diagnosis: &Diagnosis<A>, stacks: &str) -> String {
     let stack = if diagnosis.stack.is_empty() {
         String::new()
     } else {
@@ -107,9 +114,7 @@ fn finding<A: Named>(diagnosis: &Diagnosis<A>) -> String {
             let _ = write!(html, "<li><code>{}</code></li>", escaped(frame));
             html
         });
-        format!(
-            "<details open><summary>What its thread was doing, the innermost first</summary><ol>{frames}</ol></details>"
-        )
+        format!("<details open><summary>{stacks}</summary><ol>{frames}</ol></details>")
     };
     format!(
         r#"<article class="finding {}"><h3>{} {}</h3><p>{}.</p><p><strong>What to do:</strong> {}.</p>{stack}</article>"#,
@@ -123,13 +128,22 @@ fn finding<A: Named>(diagnosis: &Diagnosis<A>) -> String {
 
 /// Places for charts, in their order.
 pub(super) fn charts(charts: &[Chart]) -> String {
-    charts.iter().fold(String::new(), |mut html, chart| {
-        let title = escaped(chart.title);
+    let without = String::from("<noscript><p>Charts are drawn by a script.</p></noscript>");
+    charts.iter().fold(without, |mut html, chart| {
+        let (title, unit, zones) = (escaped(chart.title), escaped(chart.unit), zones(chart));
+        let unit = if unit.is_empty() { unit } else { format!(", {unit}") };
         let _ = write!(
             html,
-            r#"<figure class="chart" aria-label="{title}"><figcaption>{title}</figcaption></figure>"#
+            r#"<figure class="chart" aria-label="{title}"><figcaption>{title}{unit}{zones}</figcaption></figure>"#
         );
         html
+    })
+}
+
+/// What colours show behind a chart's lines, in words.
+fn zones(chart: &Chart) -> String {
+    chart.zones.map_or_else(String::new, |[yellow, red]| {
+        format!(r#"<span class="note">: green below {yellow}, red above {red}</span>"#)
     })
 }
 

@@ -2,10 +2,14 @@
 
 use super::{
     Ailment, Figures, LoopFigures,
-    figures::{WARM_AFTER_MICROS, float, is_working, share},
+    figures::{float, is_working, share},
 };
 use crate::{
-    analyse::{diagnosis::Diagnosis, zone::Zone},
+    analyse::{
+        diagnosis::Diagnosis,
+        memory::{LEAK_BYTES, LEAK_SHARE, WARM_AFTER_MICROS},
+        zone::Zone,
+    },
     read::Recorded,
     record::Ending,
 };
@@ -18,9 +22,6 @@ const CPU_BOUND_SHARE: f64 = 0.85;
 const IO_BOUND_SHARE: f64 = 0.3;
 /// Tasks wait although all slots are busy, in more than this of the moments with work.
 const SATURATED_SHARE: f64 = 0.5;
-/// What is given out rises by more than this over the profile, and by more than [`LEAK_SHARE`] of what it was.
-const LEAK_BYTES: f64 = 4.0 * 1024.0 * 1024.0;
-const LEAK_SHARE: f64 = 0.1;
 
 /// What diagnoses are made from.
 pub(super) struct Case<'a> {

@@ -2,14 +2,13 @@
 
 use super::{Figures, LoopFigures};
 use crate::{
-    analyse::{quantile::quantile, trend::Trend},
+    analyse::{
+        memory::{floor, held, stretches},
+        quantile::quantile,
+        trend::Trend,
+    },
     record::{Began, LoopMoment, Moment},
 };
-
-/// What rises is looked for in the floors of so many stretches of the profile.
-const STRETCHES: usize = 10;
-/// A leak is told from a start that warms up after this, in microseconds.
-pub(super) const WARM_AFTER_MICROS: u64 = 2_000_000;
 
 /// Each loop's figures, in the order in which loops were first seen.
 pub(super) fn loops(moments: &[Moment]) -> Vec<LoopFigures> {
@@ -79,18 +78,9 @@ fn seconds(moments: &[Moment]) -> f64 {
 
 /// Of what the allocator gave out, or of resident memory where it does not say; after the start.
 fn trend(moments: &[Moment]) -> Option<Trend> {
-    let warm = moments.iter().filter(|moment| moment.at_micros >= WARM_AFTER_MICROS);
-    let bytes =
-        |moment: &Moment| if moment.allocated_bytes > 0 { moment.allocated_bytes } else { moment.rss_bytes };
-    let points: Vec<_> = warm.map(|moment| (float(moment.at_micros) / 1e6, float(bytes(moment)))).collect();
-    Trend::of(&floor(&points))
-}
-
-/// The least of each of a few stretches: work comes and goes, and what rises below it stays. Neighbours are no longer alike,
-/// which the test takes for granted.
-fn floor(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let stretches = points.chunks(points.len().div_ceil(STRETCHES).max(1));
-    stretches.filter_map(|stretch| stretch.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1))).collect()
+    let floors = stretches(moments).filter_map(floor);
+    let points: Vec<_> = floors.map(|moment| (float(moment.at_micros) / 1e6, float(held(moment)))).collect();
+    Trend::of(&points)
 }
 
 pub(super) fn share(part: u64, of: f64) -> f64 {

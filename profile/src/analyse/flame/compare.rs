@@ -70,7 +70,7 @@ pub fn compare(before: &Flame, after: &Flame) -> Difference {
     let pairs = pairs(before, after);
     let all = [before.figures.samples, after.figures.samples];
     let surprises = pairs.iter().flat_map(|pair| [surprise(pair.own, all), surprise(pair.total, all)]);
-    let limit = limit(surprises.collect());
+    let limit = limit(surprises.collect(), FALSE_DISCOVERIES);
     let shift = |counts: [u64; 2]| Shift {
         before: share(counts[0], all[0]),
         after: share(counts[1], all[1]),
@@ -155,18 +155,18 @@ fn surprise(counts: [u64; 2], all: [u64; 2]) -> f64 {
 
 /// What of a normal distribution is above a score (M. Abramowitz, I. A. Stegun, Handbook of Mathematical Functions, 1964,
 /// 26.2.17: off by less than 7.5e-8, and no threshold here is that low).
-fn beyond(score: f64) -> f64 {
+pub(in crate::analyse) fn beyond(score: f64) -> f64 {
     let t = 1.0 / 0.231_641_9f64.mul_add(score, 1.0);
     let terms = [1.330_274_429, -1.821_255_978, 1.781_477_937, -0.356_563_782, 0.319_381_530];
     let polynomial = terms.into_iter().fold(0.0, |sum: f64, term| sum.mul_add(t, term)) * t;
     (-score * score / 2.0).exp() / std::f64::consts::TAU.sqrt() * polynomial
 }
 
-/// The largest surprise that is taken for sure: below 0 of none.
-fn limit(mut surprises: Vec<f64>) -> f64 {
+/// The largest surprise that is taken for sure, where so many of those that are may be chance: below 0 of none.
+pub(in crate::analyse) fn limit(mut surprises: Vec<f64>, false_discoveries: f64) -> f64 {
     surprises.sort_by(f64::total_cmp);
     let all = float(surprises.len() as u64);
-    let passes = |(rank, surprise): &(u64, f64)| *surprise <= FALSE_DISCOVERIES * float(*rank) / all;
+    let passes = |(rank, surprise): &(u64, f64)| *surprise <= false_discoveries * float(*rank) / all;
     (1..).zip(surprises).filter(passes).last().map_or(-1.0, |(_, surprise)| surprise)
 }
 

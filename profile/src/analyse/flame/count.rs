@@ -209,15 +209,19 @@ pub(super) fn is_entry(name: &str) -> bool {
     ENTRIES.contains(&last_part(name))
 }
 
-fn shortened(name: &str) -> String {
+/// A name that is not too long for a page.
+pub(in crate::analyse) fn shortened(name: &str) -> String {
     match name.char_indices().nth(LONGEST_NAME) {
         Some((at, _)) => format!("{}…", name.get(..at).unwrap_or_default()),
         None => name.to_owned(),
     }
 }
 
-/// Names by number, and the numbers of each stack.
-fn interned(recorded: &Recorded, stacks: impl Iterator<Item = u32>) -> (Vec<&str>, HashMap<u32, Vec<u32>>) {
+/// Names by number, and the numbers of each stack, the outermost function first.
+pub(in crate::analyse) fn interned(
+    recorded: &Recorded,
+    stacks: impl Iterator<Item = u32>,
+) -> (Vec<&str>, HashMap<u32, Vec<u32>>) {
     let mut names = Vec::new();
     let mut numbers = HashMap::new();
     let mut number = |name| {
@@ -244,7 +248,7 @@ fn outermost_first(frames: &[String]) -> impl Iterator<Item = &str> {
 
 /// A share of the samples that the true one is hardly below: the lower end of the interval that has it in 19 of 20 profiles
 /// (E. B. Wilson, Journal of the American Statistical Association 22, 1927; one-sided). From 0 to 1.
-pub(super) fn surely(part: u64, all: u64) -> f64 {
+pub(in crate::analyse) fn surely(part: u64, all: u64) -> f64 {
     const SCORE: f64 = 1.645;
     if all == 0 {
         return 0.0;

@@ -5,6 +5,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use super::{
     Figures, Hotspot, Kind, KindShare,
     count::{Counts, Ours, is_entry, surely},
+    name::UNNAMED,
     share,
 };
 use crate::{
@@ -48,6 +49,8 @@ pub(super) fn diagnoses(case: &Case<'_>) -> Vec<Diagnosis<Hotspot>> {
         diagnoses.push(case.idle());
     } else if case.figures.samples < FEWEST_SAMPLES {
         diagnoses.push(case.too_few());
+    } else if let Some(unnamed) = case.unnamed() {
+        diagnoses.push(unnamed);
     } else {
         let found = case.functions().into_iter().chain(case.callers()).chain(case.of_kinds());
         diagnoses.extend(found);
@@ -86,6 +89,15 @@ impl Case<'_> {
             format!("{} samples say nothing of shares: fewer than {FEWEST_SAMPLES}", self.figures.samples);
         let remedy = "profile for longer, or under more load: there are 99 a second of CPU time";
         Diagnosis::new(Hotspot::TooFew, Zone::Green, evidence, remedy)
+    }
+
+    /// Most of it is on stacks that say nothing.
+    fn unnamed(&self) -> Option<Diagnosis<Hotspot>> {
+        let own = self.counts.others().find(|(name, _)| *name == UNNAMED)?.1;
+        let evidence = format!("{} is in functions that have none", self.of_samples(own));
+        let remedy = "was the program stripped? leave its symbols in, as `strip = \"debuginfo\"` does";
+        self.is_above(own, HOT_SHARE)
+            .then(|| Diagnosis::new(Hotspot::Unnamed, Zone::Yellow, evidence, remedy))
     }
 
     fn even(&self) -> Diagnosis<Hotspot> {

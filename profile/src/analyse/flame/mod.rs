@@ -21,7 +21,9 @@ use super::{
 use crate::read::Recorded;
 pub use compare::{Change, Difference, Shift, compare};
 use count::Counts;
+pub(super) use count::{interned, shortened, surely};
 pub use name::Kind;
+pub(super) use tree::{Tree, in_page, raised};
 
 /// Where CPU time went. Small enough to be kept, and compared with later ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -158,6 +160,8 @@ pub enum Hotspot {
     Allocator,
     /// TLS and signatures have.
     Tls,
+    /// Nobody knows what functions are called.
+    Unnamed,
     /// The recording is not whole.
     Incomplete,
     /// Too few samples to say anything.
@@ -176,6 +180,7 @@ impl Named for Hotspot {
             Self::Json => "much JSON",
             Self::Allocator => "much allocation",
             Self::Tls => "much TLS and signing",
+            Self::Unnamed => "functions without names",
             Self::Incomplete => "recording not whole",
             Self::TooFew => "too few samples",
             Self::Idle => "idle",

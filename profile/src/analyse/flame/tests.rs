@@ -133,6 +133,14 @@ fn a_function_of_ours_that_has_half_of_a_busy_cpu_must_be_acted_on() {
 }
 
 #[test]
+fn of_a_program_without_names_it_is_said_that_it_has_none() {
+    let unnamed = of(&[("worker-0", "", 700), ("main", "main;aws_sdk_s3::put", 300)]);
+    assert_eq!((unnamed.verdict, found(&unnamed)), (Zone::Yellow, vec![(Hotspot::Unnamed, Zone::Yellow)]));
+    let named = of(&[("worker-0", "", 300), ("main", "main;aws_sdk_s3::put", 700)]);
+    assert!(!found(&named).contains(&(Hotspot::Unnamed, Zone::Yellow)), "{:?}", found(&named));
+}
+
+#[test]
 fn a_function_of_others_is_worth_a_look_and_never_red() {
     let flame = of(&[("main", "main;aws_sdk_s3::put;crc_fast::update", 800), ("main", "main;a::b", 200)]);
     assert_eq!(found(&flame)[0], (Hotspot::Function, Zone::Yellow));

@@ -57,7 +57,7 @@ fn first_least(samples: u64) -> u64 {
 }
 
 /// The least from there on that is enough: whatever is above one that is, is as well.
-fn raised(least: u64, is_enough: impl Fn(u64) -> bool) -> u64 {
+pub(in crate::analyse) fn raised(least: u64, is_enough: impl Fn(u64) -> bool) -> u64 {
     let (mut below, mut enough) = (least, least);
     while !is_enough(enough) {
         (below, enough) = (enough + 1, 2 * enough);
@@ -79,7 +79,7 @@ fn fits(counts: &Counts<'_>, least: u64) -> bool {
 }
 
 /// A bracket takes six bytes in a script.
-fn in_page(name: &str) -> usize {
+pub(in crate::analyse) fn in_page(name: &str) -> usize {
     name.len() + 5 * name.matches('<').count()
 }
 
@@ -137,8 +137,8 @@ fn is_worker(name: &str) -> bool {
 
 /// Calls, each caller before what it calls.
 #[derive(Default)]
-struct Tree {
-    samples: u64,
+pub(in crate::analyse) struct Tree {
+    pub(in crate::analyse) samples: u64,
     nodes: Vec<Grown>,
     /// By caller and function.
     at: HashMap<(Option<usize>, u32), usize>,
@@ -152,7 +152,7 @@ struct Grown {
 }
 
 impl Tree {
-    fn add(&mut self, functions: &[u32], count: u64) {
+    pub(in crate::analyse) fn add(&mut self, functions: &[u32], count: u64) {
         self.samples += count;
         let mut caller = None;
         for function in functions {
@@ -171,8 +171,13 @@ impl Tree {
         }
     }
 
+    /// The functions of the nodes that are left by [`Self::cut`].
+    pub(in crate::analyse) fn functions(&self, least: u64) -> HashSet<u32> {
+        self.nodes.iter().filter(|node| node.total >= least).map(|node| node.function).collect()
+    }
+
     /// So many nodes are left by [`Self::cut`].
-    fn count(&self, least: u64) -> usize {
+    pub(in crate::analyse) fn count(&self, least: u64) -> usize {
         let is_kept = |at: &Option<usize>| {
             at.and_then(|at| self.nodes.get(at)).is_none_or(|caller| caller.total >= least)
         };
@@ -182,7 +187,7 @@ impl Tree {
     }
 
     /// Without those with fewer samples, which are one below each caller.
-    fn cut(&self, least: u64, new: &HashMap<u32, u32>) -> Vec<Node> {
+    pub(in crate::analyse) fn cut(&self, least: u64, new: &HashMap<u32, u32>) -> Vec<Node> {
         let mut below: HashMap<Option<usize>, Vec<usize>> = HashMap::new();
         for (at, node) in self.nodes.iter().enumerate().filter(|(_, node)| node.total >= least) {
             below.entry(node.caller).or_default().push(at);
