@@ -35,6 +35,8 @@ RUN mkdir -p /image/tmp /image/etc/ssl/certs \
 
 FROM scratch AS base
 COPY --from=programs /image/ /
+# For heap profiles: a pod's own file system cannot be written to.
+ENV TMPDIR=/dev/shm
 LABEL org.opencontainers.image.source=https://github.com/exportpool/exportpool \
       org.opencontainers.image.licenses=Apache-2.0
 USER 65532:65532

@@ -1,8 +1,8 @@
 //! Points at which a test ends, stops or hurts this process, to see what the others make of what it leaves behind.
 //!
 //! Each is one line at its place, `kill::at(Point::X)`, and nothing at all without the feature `kill-points`: a
-//! released consumer has none. With it, variables of the environment name a point and its n-th passing, or its n-th to
-//! m-th (`<point>:<n>-<m>`):
+//! released consumer has none. With it, variables of the environment name a point and its n-th passing, its n-th to m-th
+//! (`<point>:<n>-<m>`), or each n-th (`<point>:/<n>`):
 //!
 //! | variable | what happens there |
 //! |---|---|
@@ -147,12 +147,36 @@ mod armed {
     /// A point and which of its passings count, from 1.
     struct When {
         point: Point,
-        passings: RangeInclusive<u64>,
+        passings: Passings,
+    }
+
+    enum Passings {
+        Of(RangeInclusive<u64>),
+        Each(u64),
     }
 
     impl When {
         fn is(when: Option<&Self>, passed: Point, nth: u64) -> bool {
-            when.is_some_and(|when| when.point == passed && when.passings.contains(&nth))
+            when.is_some_and(|when| when.point == passed && when.passings.have(nth))
+        }
+    }
+
+    impl Passings {
+        fn read(text: &str) -> Option<Self> {
+            let number = |text: &str| text.parse().ok().filter(|number: &u64| *number > 0);
+            if let Some(each) = text.strip_prefix('/') {
+                return Some(Self::Each(number(each)?));
+            }
+            let (first, last) = text.split_once('-').unwrap_or((text, text));
+            let passings = number(first)?..=number(last)?;
+            (!passings.is_empty()).then_some(Self::Of(passings))
+        }
+
+        fn have(&self, nth: u64) -> bool {
+            match self {
+                Self::Of(passings) => passings.contains(&nth),
+                Self::Each(each) => nth.is_multiple_of(*each),
+            }
         }
     }
 
@@ -190,13 +214,14 @@ mod armed {
         let read = || {
             let (name, nth) = value.split_once(':')?;
             let point = *Point::ALL.iter().find(|point| point.as_str() == name)?;
-            let (first, last) = nth.split_once('-').unwrap_or((nth, nth));
-            let passings: RangeInclusive<u64> = first.parse().ok()?..=last.parse().ok()?;
-            (*passings.start() > 0 && !passings.is_empty()).then_some(When { point, passings })
+            Some(When { point, passings: Passings::read(nth)? })
         };
         let names = || Point::ALL.iter().map(|point| point.as_str()).collect::<Vec<_>>().join(", ");
         Some(read().unwrap_or_else(|| {
-            refuse(&format!("{variable}={value:?} is not <point>:<n>[-<m>] with a point of {}", names()))
+            refuse(&format!(
+                "{variable}={value:?} is not <point>:<n>, <point>:<n>-<m> or <point>:/<n> with a point of {}",
+                names()
+            ))
         }))
     }
 

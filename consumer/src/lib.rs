@@ -6,6 +6,7 @@
 
 pub mod admit;
 pub mod aws;
+mod cgroup;
 pub mod clock;
 pub mod config;
 pub mod event;

@@ -1,7 +1,6 @@
 //! Reads single variables, each checked.
 
 use std::{
-    fs,
     net::Ipv4Addr,
     ops::RangeInclusive,
     path::{Path, PathBuf},
@@ -15,6 +14,7 @@ use ipnet::IpNet;
 use super::{ConfigError, LogFormat, PerHost, Pool, Profiles};
 use crate::{
     aws::connect::{Access, AccessKey},
+    cgroup,
     observe::log,
     work::store::MIN_PART_BYTES,
 };
@@ -195,7 +195,7 @@ impl Variables<'_> {
     }
 
     pub(super) fn memory_budget(&self, pool: Pool) -> Result<u64, ConfigError> {
-        let default = cgroup_limit().map_or(512, |limit| (limit / 2 / MIB).max(1));
+        let default = cgroup::limit().map_or(512, |limit| (limit / 2 / MIB).max(1));
         let mib = self.number(name::MEMORY_BUDGET_MIB, 1..=1_048_576, default)?;
         let slots = pool.slots() as u64;
         let least = (slots * MIN_PART_BYTES).div_ceil(MIB);
@@ -341,12 +341,4 @@ fn is_http_url(value: &str) -> bool {
 /// By the path as it is read: a URL may end in spaces, a slash or a query.
 fn is_fifo(value: &str) -> bool {
     url::Url::parse(value).is_ok_and(|url| url.path().trim_end_matches('/').ends_with(".fifo"))
-}
-
-/// The memory limit of our cgroup, v2 or v1; `None` without one.
-fn cgroup_limit() -> Option<u64> {
-    const UNLIMITED_V1: u64 = 1 << 60;
-    let files = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
-    let read = |file| fs::read_to_string(file).ok()?.trim().parse().ok();
-    files.into_iter().find_map(read).filter(|limit: &u64| *limit < UNLIMITED_V1)
 }

@@ -3,7 +3,7 @@
 //! Main sees most of it go by, and workers tell what they do for a task. What began before the profile is left out.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -21,6 +21,8 @@ use crate::{
 
 /// Operations that wait to be told: those beyond are left out.
 const MOST: usize = 100_000;
+/// Messages, and tasks, that are followed: of what is given back or lost nobody says so, and the oldest are forgotten.
+const MOST_FOLLOWED: usize = 100_000;
 
 /// What is done for messages.
 #[derive(Debug, Clone, Default)]
@@ -38,8 +40,8 @@ struct Kept {
     began: Instant,
     /// When each queue was last asked.
     asked: HashMap<QueueName, Instant>,
-    messages: HashMap<LeaseId, Message>,
-    tasks: HashMap<TaskNo, Followed>,
+    messages: BTreeMap<LeaseId, Message>,
+    tasks: BTreeMap<TaskNo, Followed>,
     next: u64,
     done: Vec<Operation>,
 }
@@ -64,7 +66,7 @@ struct Followed {
 impl Operations {
     /// Keeps operations until the answer is dropped. One at a time.
     pub(crate) fn follow(&self, began: Instant) -> Following {
-        let (asked, messages, tasks) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let (asked, messages, tasks) = Default::default();
         *self.kept() = Some(Kept { began, asked, messages, tasks, next: 0, done: Vec::new() });
         self.0.is_on.store(true, Ordering::Release);
         Following(self.clone())
@@ -138,8 +140,10 @@ impl Kept {
             Event::Admitted { lease, tasks, .. } => {
                 self.admitted(*lease, tasks.iter().map(|task| task.no), now);
             }
-            Event::Refused { lease } | Event::AdmitFailed { lease, .. } | Event::AdmitLater { lease, .. } => {
+            Event::Refused { lease } => self.of_message(*lease, Step::Admit, now, true),
+            Event::AdmitFailed { lease, .. } | Event::AdmitLater { lease, .. } => {
                 self.of_message(*lease, Step::Admit, now, true);
+                self.messages.remove(lease);
             }
             Event::Finished { no, .. } => {
                 if let Some(task) = self.tasks.get_mut(no) {
@@ -147,9 +151,8 @@ impl Kept {
                 }
             }
             Event::Settled { no, settlement, .. } => {
-                let failed = !matches!(settlement, Settlement::Done { .. });
                 if let Some(task) = self.tasks.remove(no) {
-                    self.of_task(task, Step::Record, task.since, now, failed);
+                    self.of_task(task, Step::Record, task.since, now, failed(settlement));
                 }
             }
             Event::Deleted { lease, entry } => {
@@ -166,7 +169,7 @@ impl Kept {
         for no in tasks {
             let followed = Followed { message: message.number, number: message.tasks, since: now };
             message.tasks += 1;
-            self.tasks.insert(no, followed);
+            insert(&mut self.tasks, no, followed);
         }
     }
 
@@ -175,7 +178,7 @@ impl Kept {
             Command::Receive(receive) => drop(self.asked.insert(receive.queue, now)),
             Command::Admit { lease, queue, message, .. } => {
                 let since = self.asked_for(*queue, message, now);
-                self.messages.insert(*lease, Message { number: self.next, tasks: 0, since });
+                insert(&mut self.messages, *lease, Message { number: self.next, tasks: 0, since });
                 self.next += 1;
                 self.of_message(*lease, Step::Receive, now, false);
             }
@@ -231,6 +234,19 @@ impl Kept {
 
     fn micros(&self, at: Instant) -> u64 {
         micros(at.saturating_duration_since(self.began))
+    }
+}
+
+/// The task's attempt did not succeed: one that was not made did not fail.
+const fn failed(settlement: &Settlement) -> bool {
+    matches!(settlement, Settlement::Failed | Settlement::Retry(_) | Settlement::Resent(_))
+}
+
+/// Follows one more; numbers rise.
+fn insert<K: Ord, V>(followed: &mut BTreeMap<K, V>, key: K, value: V) {
+    followed.insert(key, value);
+    if followed.len() > MOST_FOLLOWED {
+        followed.pop_first();
     }
 }
 
@@ -304,5 +320,29 @@ mod tests {
         let following = operations.follow(began);
         operations.event(&Event::Deleted { lease: LEASE, entry: Entry::Accepted }, began);
         assert_eq!(following.take(), []);
+    }
+
+    #[test]
+    fn what_was_given_back_did_not_fail() {
+        let later = Duration::from_secs(1);
+        let failures = [Settlement::Failed, Settlement::Retry(later), Settlement::Resent(later)];
+        let others = [Settlement::HandedOver, Settlement::Returned(later), Settlement::Fenced];
+        assert!(failures.iter().all(failed) && !others.iter().any(failed));
+    }
+
+    #[test]
+    fn of_messages_that_never_end_the_oldest_are_forgotten() {
+        let operations = Operations::default();
+        let _following = operations.follow(Instant::now());
+        let many = MOST_FOLLOWED as u64 + 10;
+        for lease in 0..many {
+            let admit =
+                Command::Admit { lease: LeaseId(lease), queue: QUEUE, message: received(1), local: 2 };
+            operations.command(&admit, Instant::now());
+        }
+        operations.with(|kept| {
+            assert_eq!(kept.messages.len(), MOST_FOLLOWED);
+            assert!(kept.messages.contains_key(&LeaseId(many - 1)));
+        });
     }
 }

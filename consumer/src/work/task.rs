@@ -16,7 +16,12 @@ use tokio_util::sync::CancellationToken;
 use super::{
     budget::Budget,
     clock::within,
-    fetch::{credentials::Credentials, page, request::request},
+    fetch::{
+        connect::{self, Connected},
+        credentials::Credentials,
+        page,
+        request::request,
+    },
     store::{Outcome, Standing, Uploader, sweep_done},
 };
 use crate::{
@@ -267,8 +272,7 @@ impl<S: ObjectStore, L: Ledger, F: Source> TaskRunner<S, L, F> {
     ) -> Result<Stored, TaskFault> {
         let mut memory = None;
         for _ in 0..DOWNLOADS {
-            let fetching = self.fetch(task, request);
-            let (head, body) = self.operations.step(task.no, Step::FirstByte, fetching).await?;
+            let (head, body) = self.first_byte(task, request).await?;
             place.content_type.clone_from(&head.content_type);
             let body = Timed::new(body);
             let (began, ended) = (Instant::now(), body.ended());
@@ -280,6 +284,24 @@ impl<S: ObjectStore, L: Ledger, F: Source> TaskRunner<S, L, F> {
             self.drop_upload(&place, uploader.open_upload).await?;
         }
         Err(TaskFault::retry(Reason::WriteConflict, format!("others write {} all the time", place.key)))
+    }
+
+    /// Asks for the file, and tells how long its source took: to be connected, if it had to be, and to answer.
+    async fn first_byte(&self, task: &Task, request: &Request) -> Result<(SourceHead, F::Body), TaskFault> {
+        let asked = Instant::now();
+        let (fetched, connected) = connect::noted(self.fetch(task, request)).await;
+        let (failed, now) = (fetched.is_err(), Instant::now());
+        if let Some(Connected { from, to, failed }) = connected {
+            self.operations.worked(task.no, Step::Connect, from, to, failed);
+        }
+        self.operations.worked(
+            task.no,
+            Step::FirstByte,
+            connected.map_or(asked, |made| made.to),
+            now,
+            failed,
+        );
+        fetched
     }
 
     /// The body came until `ended`, and was stored meanwhile and after it.

@@ -5,11 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use exportpool_profile::record::{Blocked, Record};
+use exportpool_profile::record::{Blocked, Record, micros};
 
 use super::{
     NobodyReads, Records,
-    moments::{Instrument, micros},
+    moments::Instrument,
     names::Names,
     stacks::{Noted, Sampler},
 };

@@ -5,6 +5,7 @@
 mod blocked;
 mod bubble;
 mod flame;
+mod heap;
 mod moments;
 mod names;
 mod process;
@@ -23,8 +24,13 @@ use std::{
 use axum::{
     Router,
     body::{Body, Bytes},
+    extract::Request,
     extract::State,
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderMap, StatusCode,
+        header::{CONTENT_TYPE, HOST},
+    },
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -35,6 +41,7 @@ use tokio::{net::TcpListener, sync::mpsc};
 use blocked::Catcher;
 use bubble::Bubble;
 use flame::Flame;
+use heap::Heap;
 
 use super::board::Board;
 use crate::{clock::unix_millis, config::Pool};
@@ -76,9 +83,24 @@ impl Profiled {
 /// The routes.
 fn router(profiled: Profiled) -> Router {
     let of = |tool| get(async move |State(profiled)| begin(profiled, tool));
-    let tools = [Tool::Doctor, Tool::Bubble, Tool::Flame];
+    let tools = [Tool::Doctor, Tool::Bubble, Tool::Flame, Tool::Heap];
     let routes = tools.into_iter().fold(Router::new(), |routes, tool| routes.route(&tool.path(), of(tool)));
-    routes.with_state(profiled)
+    routes.layer(middleware::from_fn(for_this_machine)).with_state(profiled)
+}
+
+/// Refuses what a browser asks for a page of somebody else whose name it was told means 127.0.0.1 (DNS rebinding).
+async fn for_this_machine(request: Request, next: Next) -> Response {
+    if is_ours(request.headers()) {
+        return next.run(request).await;
+    }
+    (StatusCode::FORBIDDEN, "profiles are told at localhost and 127.0.0.1, under no other name\n")
+        .into_response()
+}
+
+fn is_ours(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    ["localhost", "127.0.0.1"].contains(&name)
 }
 
 /// Serves for as long as the process runs.
@@ -134,7 +156,7 @@ fn profile(profiled: &Profiled, tool: Tool, records: &Records) -> Result<(), End
     match tool {
         Tool::Doctor => moments::tell(board, records, began, Catcher::new(began))?,
         Tool::Flame => moments::tell(board, records, began, Flame::begin(began).map_err(Ended::Failed)?)?,
-        Tool::Heap => return Err(Ended::Failed("there is no such profile yet".to_owned())),
+        Tool::Heap => moments::tell(board, records, began, Heap::begin().map_err(Ended::Failed)?)?,
         Tool::Bubble => moments::tell(board, records, began, Bubble::begin(board.operations(), began))?,
     }
     Ok(())
@@ -168,5 +190,18 @@ impl Records {
         let mut line = serde_json::to_vec(record).unwrap_or_default();
         line.push(b'\n');
         self.0.blocking_send(line.into()).map_err(|_| NobodyReads)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_answered() {
+        let asked = |host: &str| is_ours(&HeaderMap::from_iter([(HOST, host.parse().unwrap())]));
+        assert!(["localhost", "localhost:3001", "127.0.0.1:3001"].into_iter().all(asked));
+        assert!(!["evil.example", "evil.example:3001", "localhost.evil.example", ""].into_iter().any(asked));
+        assert!(!is_ours(&HeaderMap::new()));
     }
 }

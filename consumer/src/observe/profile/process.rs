@@ -33,16 +33,6 @@ pub(super) fn resident() -> Option<u64> {
     line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
 }
 
-/// What is left of the cgroup's limit of memory, in bytes (<https://docs.kernel.org/admin-guide/cgroup-v2.html>). `None`:
-/// there is no limit, or it is not known. Files that are cached count as used, though they would give way.
-pub(super) fn room() -> Option<u64> {
-    let read = |name: &str| {
-        let text = fs::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?;
-        text.trim().parse::<u64>().ok()
-    };
-    Some(read("memory.max")?.saturating_sub(read("memory.current")?))
-}
-
 /// What the allocator says of itself, in bytes (jemalloc(3), `stats.allocated` and so on).
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Allocator {

@@ -14,7 +14,7 @@ use nix::sys::{
 };
 use pprof::ProfilerGuard;
 
-use super::process::room;
+use crate::cgroup;
 
 /// A thread that can be interrupted for as long as it keeps the other half of this.
 #[derive(Debug, Clone)]
@@ -85,7 +85,7 @@ impl Sampler {
     /// # Errors
     /// Why not: there is no memory for it, or somebody else samples.
     pub(super) fn begin(hertz: i32) -> Result<Self, String> {
-        if let Some(room) = room().filter(|room| *room < NEEDS_BYTES) {
+        if let Some(room) = cgroup::room().filter(|room| *room < NEEDS_BYTES) {
             return Err(format!(
                 "stacks need {} MiB of memory, and {} MiB are left of the cgroup's limit: give it more, and profile again",
                 NEEDS_BYTES >> 20,

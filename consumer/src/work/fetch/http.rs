@@ -16,6 +16,7 @@ use super::{
     answer,
     body::Answered,
     broken,
+    connect::Noting,
     hosts::Hosts,
     request::{check_hop, keeps_headers},
     resolver::CheckedResolver,
@@ -85,6 +86,7 @@ impl HttpSource {
             .no_proxy()
             .redirect(Policy::none())
             .dns_resolver(Arc::new(resolver))
+            .connector_layer(Noting)
             .connect_timeout(patience.connect)
             .read_timeout(patience.head.max(patience.silence))
             .build()?;

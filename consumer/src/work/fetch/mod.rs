@@ -4,6 +4,7 @@ pub mod address;
 pub mod answer;
 mod body;
 mod broken;
+pub(crate) mod connect;
 pub mod credentials;
 pub mod hosts;
 pub mod http;

@@ -1,0 +1,81 @@
+//! What is allocated and not freed, and where.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use exportpool_profile::record::{Allocation, Live, Record};
+use jemalloc_pprof::{JemallocProfCtl, PROF_CTL};
+use tokio::sync::Mutex;
+
+use super::{NobodyReads, Records, flame::Stacks, moments::Instrument, names::Names};
+
+/// How often all of it is told.
+const TELL_EVERY: Duration = Duration::from_secs(2);
+
+/// The allocator's samples, for as long as this lives.
+pub(super) struct Heap {
+    allocator: Arc<Mutex<JemallocProfCtl>>,
+    names: Names,
+    stacks: Stacks,
+    told: Option<Instant>,
+}
+
+impl Heap {
+    /// # Errors
+    /// Why there can be none.
+    pub(super) fn begin() -> Result<Self, String> {
+        let Some(allocator) = PROF_CTL.clone() else {
+            return Err(
+                "the allocator was built without prof:true (JEMALLOC_SYS_WITH_MALLOC_CONF)".to_owned()
+            );
+        };
+        allocator.blocking_lock().activate().map_err(|error| error.to_string())?;
+        Ok(Self { allocator, names: Names::default(), stacks: Stacks::default(), told: None })
+    }
+
+    /// Bytes by where they were allocated.
+    fn live(&mut self) -> anyhow::Result<BTreeMap<Vec<String>, u64>> {
+        let profile = self.allocator.blocking_lock().dump_profile()?;
+        let mut live = BTreeMap::new();
+        for (stack, _) in profile.iter() {
+            // Those of the parser begin with the outermost.
+            let functions = self.names.of(stack.addrs.iter().rev().copied());
+            *live.entry(functions).or_default() += whole(stack.weight);
+        }
+        Ok(live)
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bytes of memory that there is")]
+fn whole(bytes: f64) -> u64 {
+    bytes.max(0.0).round() as u64
+}
+
+impl Instrument for Heap {
+    fn tell(&mut self, at_micros: u64, records: &Records) -> Result<(), NobodyReads> {
+        if self.told.is_some_and(|told| told.elapsed() < TELL_EVERY) {
+            return Ok(());
+        }
+        self.told = Some(Instant::now());
+        let live = self.live().unwrap_or_else(|error| {
+            tracing::warn!(%error, "what is allocated is not told");
+            BTreeMap::new()
+        });
+        let mut allocations = Vec::new();
+        for (functions, bytes) in live {
+            allocations.push(Allocation { stack: self.stacks.number(functions, records)?, bytes });
+        }
+        records.tell(&Record::Live(Live { at_micros, allocations }))
+    }
+}
+
+impl Drop for Heap {
+    fn drop(&mut self) {
+        if let Err(error) = self.allocator.blocking_lock().deactivate() {
+            tracing::warn!(%error, "the allocator goes on sampling");
+        }
+    }
+}
