@@ -1,6 +1,7 @@
 //! `exportctl`: exportpool on a laptop, with no cluster and no account.
 
 mod aws;
+mod ci;
 mod cluster;
 mod demo;
 mod explain;
@@ -9,6 +10,7 @@ mod load;
 mod monitor;
 mod profile;
 mod program;
+mod scenario;
 mod source;
 mod stage;
 mod stop;
@@ -26,7 +28,7 @@ use usage::{EXIT_USAGE, Usage};
 #[derive(Parser)]
 #[command(name = "exportctl", version, about, arg_required_else_help = true, max_term_width = 100)]
 #[command(
-    after_help = "Start here:\n  exportctl demo        the main job, end to end\n  exportctl aws         an AWS stand-in; prints the environment to export\n  exportctl load 100    send 100 jobs to the queue in the environment\n  exportctl monitor     watch the queues\n  exportctl profile     what ails a consumer: doctor\n  exportctl explain P   on Kubernetes: why pool P has as many pods as it has"
+    after_help = "Start here:\n  exportctl demo        the main job, end to end\n  exportctl aws         an AWS stand-in; prints the environment to export\n  exportctl load 100    send 100 jobs to the queue in the environment\n  exportctl monitor     watch the queues\n  exportctl profile     what ails a consumer: doctor, bubble, flame, heap\n  exportctl scenario    a consumer in stated situations, and what must hold\n  exportctl explain P   on Kubernetes: why pool P has as many pods as it has"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -39,6 +41,8 @@ enum Command {
     Load(load::Args),
     Monitor(monitor::Args),
     Profile(profile::Args),
+    Baselines(profile::baselines::Args),
+    Scenario(scenario::Args),
     Aws(aws::Args),
     Explain(explain::Args),
     /// Print the CustomResourceDefinition of ExportPool, for kubectl apply -f -
@@ -61,6 +65,8 @@ fn main() -> ExitCode {
             Command::Load(args) => load::run(args).await,
             Command::Monitor(args) => monitor::run(args).await,
             Command::Profile(args) => profile::run(args).await,
+            Command::Baselines(args) => profile::baselines::run(&args),
+            Command::Scenario(args) => scenario::run(args).await,
             Command::Aws(args) => aws::run(args).await,
             Command::Explain(args) => explain::run(args).await,
             Command::Crd => print_definition(),

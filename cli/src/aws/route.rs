@@ -1,6 +1,6 @@
 //! Which service a request is for, told as LocalStack's edge tells it: by the request, not by the port.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::body::Body;
 use http::{Method, Request, Response, StatusCode, header};
@@ -10,6 +10,7 @@ use hyper_util::service::TowerToHyperService;
 use rustack_dynamodb_http::service::{DynamoDBHttpConfig, DynamoDBHttpService};
 use rustack_s3_http::{S3HttpConfig, S3HttpService};
 use rustack_sqs_http::service::{SqsHttpConfig, SqsHttpService};
+use tokio::time;
 use tokio_util::sync::CancellationToken;
 
 use super::{admit, dynamodb::Tables, ill::Illness, s3::Objects, serve::Options, sqs::Queues};
@@ -64,6 +65,7 @@ pub(super) struct Edge {
     source: Option<TowerToHyperService<axum::Router>>,
     access_key: Option<String>,
     illness: Option<Illness>,
+    store_delay: Duration,
 }
 
 impl Edge {
@@ -78,6 +80,7 @@ impl Edge {
             source: source.map(TowerToHyperService::new),
             access_key: options.access_key,
             illness: options.illness,
+            store_delay: options.store_delay,
         }
     }
 
@@ -97,7 +100,12 @@ impl Edge {
             Service::Source => self.source(request).await,
             Service::Sqs => sure(self.sqs.call(request).await).map(Body::new),
             Service::DynamoDb => sure(self.dynamodb.call(request).await).map(Body::new),
-            Service::S3 => sure(self.s3.call(request).await).map(Body::new),
+            Service::S3 => {
+                if request.method() == Method::PUT {
+                    time::sleep(self.store_delay).await;
+                }
+                sure(self.s3.call(request).await).map(Body::new)
+            }
             Service::SqsQuery => query_protocol(request).await,
         }
     }

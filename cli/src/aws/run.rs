@@ -4,13 +4,14 @@ use std::{
     io::{self, Write as _},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     process::ExitCode,
+    time::Duration,
 };
 
 use exportpool_contract::environment as name;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Error, Options, StandIn, ill::Illness, make_resources};
-use crate::{source, target::Target, usage::usage};
+use crate::{load::units, source, target::Target, usage::usage};
 
 /// What the consumer refuses by default, and a file server on this machine needs.
 const LOOPBACK_NETWORKS: &str = "127.0.0.0/8,::1/128";
@@ -62,6 +63,9 @@ pub(crate) struct Args {
     /// Make nothing, and answer each request to SQS like this.
     #[arg(long, value_enum, value_name = "HOW", conflicts_with_all = ["emulator", "print_env"])]
     sqs: Option<Illness>,
+    /// S3 takes so long to begin with an object, or a part of one, that is stored.
+    #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = units::duration, conflicts_with_all = ["emulator", "print_env"])]
+    store_delay: Duration,
 }
 
 /// Prints the environment; makes the resources; serves until a signal comes.
@@ -107,7 +111,8 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     let (bind, port, access_key, illness) = (args.bind, args.port, args.access_key.clone(), args.sqs);
     let files = source::Options::default();
     let source = Some(source::router(files.clone()));
-    let stand_in = StandIn::start(Options { bind, port, access_key, illness, source }).await?;
+    let store_delay = args.store_delay;
+    let stand_in = StandIn::start(Options { bind, port, access_key, illness, store_delay, source }).await?;
     let target = args.target(&stand_in.endpoint())?;
     if illness.is_none() {
         make_resources(&target).await?;

@@ -34,13 +34,22 @@ pub(crate) struct Options {
     pub access_key: Option<String>,
     /// When set, each request to SQS is answered so.
     pub illness: Option<Illness>,
+    /// So long S3 takes to begin with an object, or a part of one, that is stored.
+    pub store_delay: Duration,
     /// Answers what is under `/_source/`. It sees paths without that prefix.
     pub source: Option<axum::Router>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { bind: Ipv4Addr::LOCALHOST.into(), port: 0, access_key: None, illness: None, source: None }
+        Self {
+            bind: Ipv4Addr::LOCALHOST.into(),
+            port: 0,
+            access_key: None,
+            illness: None,
+            store_delay: Duration::ZERO,
+            source: None,
+        }
     }
 }
 

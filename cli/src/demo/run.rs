@@ -45,7 +45,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// # Errors
 /// What is missing or wrong, and the remedy.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let stage = Stage::set(args.emulator.as_deref()).await?;
+    let stage = Stage::set(args.emulator.as_deref(), Duration::ZERO).await?;
     let outcome = play(&args, &stage).await;
     stage.strike().await;
     outcome

@@ -35,6 +35,20 @@ pub(crate) struct Files {
 }
 
 impl Files {
+    /// What was asked for, by its names.
+    pub(crate) fn settings(&self) -> [(String, String); 7] {
+        [
+            ("tasks-per-job", self.tasks_per_job.to_string()),
+            ("size", units::bytes_text(self.size)),
+            ("mixed", self.mixed.to_string()),
+            ("delay", humantime::format_duration(self.delay).to_string()),
+            ("failure-rate", self.failure_rate.to_string()),
+            ("flaky-rate", self.flaky_rate.to_string()),
+            ("invalid-rate", self.invalid_rate.to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+    }
+
     /// A plan's options; the run's name, and a seed that is not given, come from `dice`.
     pub(crate) fn options(
         &self,

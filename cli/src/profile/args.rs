@@ -2,11 +2,29 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::own::Setup;
+use exportpool_contract::environment as name;
+use exportpool_profile::{analyse::baseline::About, record::Tool};
+
+use super::{
+    baselines::Name,
+    own::{Setup, Waves},
+};
 use crate::{
+    ci,
     load::{self, units},
     usage::usage,
 };
+
+/// Of the environment's, those that figures depend on.
+const SETTINGS: [&str; 7] = [
+    name::WORKER_POOL_SIZE,
+    name::TASKS_PER_WORKER,
+    name::MAX_CONCURRENT_JOBS,
+    name::MAX_QUEUE_SIZE,
+    name::MEMORY_BUDGET_MIB,
+    name::PER_HOST_CONCURRENCY,
+    name::PER_HOST_RATE,
+];
 
 /// The most messages of a profile: a profile of more says no more.
 const MAX_MESSAGES: u64 = 1_000_000;
@@ -23,7 +41,9 @@ const MAX_MESSAGES: u64 = 1_000_000;
     WORKER_POOL_SIZE=8 exportctl profile doctor 500 --delay 100ms\n  \
     exportctl profile doctor --attach 4711         the consumer that runs as process 4711, for 30 s\n  \
     exportctl profile doctor --pod exports-7d9f8-x2x5k -n shop\n  \
+    exportctl profile bubble 500                   where the time of a message goes\n  \
     exportctl profile flame 500                    where its CPU time goes\n  \
+    exportctl profile heap 50 --waves 10           does its memory come back after each wave of jobs\n  \
     exportctl profile report .exportctl/doctor-…   the page again, from what was recorded")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -34,8 +54,13 @@ pub(crate) struct Args {
 pub(super) enum Command {
     /// How late main and each worker are, and why: blocked loops with their stacks, crowded CPUs, a starved pool, leaks
     Doctor(Box<Profile>),
+    /// Where the time of a message goes: each step from receive to acknowledge, which of them it waits for, what could be
+    /// done at the same time
+    Bubble(Box<Profile>),
     /// Where CPU time goes: the stacks of all threads, 99 times a second of CPU time, as a flame graph
     Flame(Box<Profile>),
+    /// Where memory goes, and whether it comes back after each wave of jobs: leaks, with the stacks that grow
+    Heap(Box<Profile>),
     /// Make the report of a profile again, from what it recorded
     Report(Report),
 }
@@ -49,6 +74,15 @@ pub(super) struct Profile {
     pub(super) messages: u64,
     #[command(flatten)]
     pub(super) files: load::Files,
+    /// S3 takes so long to begin with an object that is stored: what a slow store does to a pool.
+    #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = units::duration, conflicts_with_all = ["attach", "pod", "emulator"])]
+    pub(super) store_delay: Duration,
+    /// The jobs are sent so often, each time when those before are settled [default: 10 for heap, else 1]
+    #[arg(long, value_name = "N", conflicts_with_all = ["attach", "pod"], value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    waves: Option<u32>,
+    /// After each of several waves nothing is done for so long: what is still allocated then, stays.
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = units::span, conflicts_with_all = ["attach", "pod"])]
+    pub(super) pause: Duration,
     /// Profile the consumer that runs as this process of this machine.
     #[arg(long, value_name = "PID", conflicts_with = "pod", value_parser = clap::value_parser!(i32).range(1..))]
     pub(super) attach: Option<i32>,
@@ -79,6 +113,12 @@ pub(super) struct Profile {
     /// Reports go into folders of this one.
     #[arg(long, value_name = "FOLDER", default_value = ".exportctl")]
     pub(super) reports: PathBuf,
+    /// Keep what was measured under this name, for --compare.
+    #[arg(long, value_name = "NAME")]
+    pub(super) save_baseline: Option<Name>,
+    /// Compare with what was kept under this name: what is worse, and hardly by chance, makes the verdict red.
+    #[arg(long, value_name = "NAME")]
+    pub(super) compare: Option<Name>,
     #[command(flatten)]
     pub(super) telling: Telling,
 }
@@ -94,17 +134,21 @@ pub(super) struct Report {
 }
 
 /// How the outcome is told.
-#[derive(Debug, Clone, Copy, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(super) struct Telling {
     /// Do not open the page in a browser.
     #[arg(long)]
     pub(super) no_open: bool,
     /// Print the report as JSON.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "ci")]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) ci: ci::Machines,
 }
 
 impl Profile {
+    /// So many floors tell a leak from chance.
+    const HEAP_WAVES: u32 = 10;
     /// Nobody's jobs are waited for.
     const OTHERS: Duration = Duration::from_secs(30);
 
@@ -112,20 +156,46 @@ impl Profile {
     pub(super) fn setup(&self) -> Setup {
         Setup {
             settings: vec![],
+            store_delay: self.store_delay,
             emulator: self.emulator.clone(),
             binary: self.consumer.clone(),
             startup_wait: self.startup_wait,
         }
     }
 
-    /// The jobs, with files from `source`.
+    /// Each wave of jobs, with files from `source`.
     ///
     /// # Errors
     /// They make no sense.
-    pub(super) fn load(&self, source: String) -> anyhow::Result<load::Options> {
-        let options = self.files.options("profile", self.messages, source, &mut fastrand::Rng::new());
-        options.check().map_err(usage)?;
-        Ok(options)
+    pub(super) fn waves(&self, tool: Tool, source: &str) -> anyhow::Result<Waves> {
+        let count = self.waves.unwrap_or(if tool == Tool::Heap { Self::HEAP_WAVES } else { 1 });
+        let mut dice = fastrand::Rng::new();
+        let mut wave = || {
+            let options = self.files.options("profile", self.messages, source.to_owned(), &mut dice);
+            options.check().map_err(usage)?;
+            anyhow::Ok(vec![options])
+        };
+        let waves: Vec<_> = (0..count).map(|_| wave()).collect::<Result<_, _>>()?;
+        let pause = if waves.len() > 1 { self.pause } else { Duration::ZERO };
+        Ok(Waves { waves, pause, within: self.processing_wait })
+    }
+
+    /// What its figures depend on, beside the machine: of its own consumer all, of others what is asked of them.
+    pub(super) fn about(&self) -> About {
+        let is_own = self.attach.is_none() && self.pod.is_none();
+        let set = |name: &str| Some((name.to_owned(), std::env::var(name).ok()?));
+        let jobs = [
+            ("jobs".to_owned(), self.messages.to_string()),
+            ("waves".to_owned(), self.waves.map_or("default".to_owned(), |waves| waves.to_string())),
+            ("store-delay".to_owned(), humantime::format_duration(self.store_delay).to_string()),
+        ];
+        let settings =
+            jobs.into_iter().chain(self.files.settings()).chain(SETTINGS.into_iter().filter_map(set));
+        About {
+            os: std::env::consts::OS.to_owned(),
+            arch: std::env::consts::ARCH.to_owned(),
+            settings: settings.filter(|_| is_own).collect(),
+        }
     }
 
     /// It goes on for so long at most. `None`: until its jobs are settled.

@@ -1,6 +1,6 @@
 //! The way to a consumer that can be profiled.
 
-use std::net::Ipv4Addr;
+use std::{collections::HashSet, ffi::OsStr, net::Ipv4Addr};
 
 use bytes::Bytes;
 use exportpool_contract::environment::{self as name, DEFAULT_PROFILE_PORT};
@@ -23,21 +23,21 @@ use crate::{
 };
 
 /// A connection to a consumer, at the port for profiles.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     /// Where it goes, for people.
-    pub(super) to: String,
-    pub(super) way: Way,
+    pub(crate) to: String,
+    pub(crate) way: Way,
 }
 
 /// It ends when this is dropped.
-pub(super) enum Way {
+pub(crate) enum Way {
     Local(SendRequest<Empty<Bytes>>),
     Forwarded(Link),
 }
 
 impl Connection {
     /// Sends requests.
-    pub(super) fn requests(&mut self) -> &mut SendRequest<Empty<Bytes>> {
+    pub(crate) fn requests(&mut self) -> &mut SendRequest<Empty<Bytes>> {
         match &mut self.way {
             Way::Local(requests) => requests,
             Way::Forwarded(link) => &mut link.requests,
@@ -49,7 +49,7 @@ impl Connection {
 ///
 /// # Errors
 /// Nobody is there.
-pub(super) async fn to_port(port: u16) -> Result<Connection, Nothing> {
+pub(crate) async fn to_port(port: u16) -> Result<Connection, Nothing> {
     let to = format!("127.0.0.1:{port}");
     let refused = |why: String| Nothing::Refused {
         address: to.clone(),
@@ -68,52 +68,67 @@ pub(super) async fn to_port(port: u16) -> Result<Connection, Nothing> {
 ///
 /// # Errors
 /// There is none, or it takes no profiles.
-pub(super) async fn to_process(pid: i32) -> Result<Connection, Nothing> {
+pub(crate) async fn to_process(pid: i32) -> Result<Connection, Nothing> {
     let port = listens_at(pid)?;
     let connection = to_port(port).await?;
     Ok(Connection { to: format!("process {pid}"), ..connection })
 }
 
-/// The port of 127.0.0.1 at which a process listens (proc_pid_net(5)).
+/// The port of our 127.0.0.1 at which a process listens (proc_pid_net(5), namespaces(7)).
 fn listens_at(pid: i32) -> Result<u16, Nothing> {
     let why = |error: ProcError| match error {
         ProcError::PermissionDenied(_) => Nothing::NotOurs(pid),
         _ => Nothing::NoProcess(pid),
     };
     let process = Process::new(pid).map_err(why)?;
-    let own = |inode: u64, process: &Process| -> Result<bool, ProcError> {
-        Ok(process.fd()?.flatten().any(|fd| matches!(fd.target, FDTarget::Socket(of) if of == inode)))
-    };
-    for socket in process.tcp().map_err(why)? {
-        let here = socket.local_address.ip() == Ipv4Addr::LOCALHOST && socket.state == TcpState::Listen;
-        if here && own(socket.inode, &process).map_err(why)? {
-            return Ok(socket.local_address.port());
-        }
+    if network(&process).map_err(why)? != Process::myself().and_then(|own| network(&own)).map_err(why)? {
+        return Err(Nothing::Elsewhere(pid));
     }
-    Err(Nothing::ListensNowhere(pid))
+    ports(&process).map_err(why)?.first().copied().ok_or(Nothing::ListensNowhere(pid))
+}
+
+/// The ports of 127.0.0.1 at which a process listens.
+fn ports(of: &Process) -> Result<Vec<u16>, ProcError> {
+    let sockets: HashSet<u64> = of
+        .fd()?
+        .flatten()
+        .filter_map(|fd| match fd.target {
+            FDTarget::Socket(inode) => Some(inode),
+            _ => None,
+        })
+        .collect();
+    let listens = of.tcp()?.into_iter().filter(|socket| {
+        let here = socket.local_address.ip() == Ipv4Addr::LOCALHOST && socket.state == TcpState::Listen;
+        here && sockets.contains(&socket.inode)
+    });
+    Ok(listens.map(|socket| socket.local_address.port()).collect())
+}
+
+/// The number of a process's network namespace.
+fn network(of: &Process) -> Result<Option<u64>, ProcError> {
+    Ok(of.namespaces()?.0.get(OsStr::new("net")).map(|network| network.identifier))
 }
 
 /// A pod of a cluster.
 ///
 /// # Errors
 /// There is none, it may not be profiled, or not by who asks.
-pub(super) async fn to_pod(cluster: &Cluster, pod: &str) -> anyhow::Result<Connection> {
+pub(crate) async fn to_pod(cluster: &Cluster, pod: &str) -> Result<Connection, Nothing> {
     let api: Api<Pod> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
-    let found = api.get_opt(pod).await?.ok_or_else(|| {
-        let namespace = &cluster.namespace;
-        anyhow::anyhow!(
-            "there is no pod {pod} in namespace {namespace}: `kubectl get pods -n {namespace}` lists them"
-        )
+    let no_way = |why: anyhow::Error| Nothing::NoWay { pod: pod.to_owned(), why };
+    let found = api.get_opt(pod).await.map_err(|error| no_way(error.into()))?;
+    let found = found.ok_or_else(|| {
+        let namespace = cluster.namespace.clone();
+        Nothing::NoPod { pod: pod.to_owned(), namespace }
     })?;
     let port = port_of(&found).ok_or_else(|| Nothing::Forbidden(pod.to_owned()))?;
     let link = forward::connect(&api, pod, port).await.map_err(|error| match error {
-        NotForwarded::NotAllowed(_) => anyhow::anyhow!("pod {pod} cannot be reached: {error}"),
+        NotForwarded::NotAllowed(_) => no_way(error.into()),
         NotForwarded::Failed(why) => Nothing::Refused {
             address: format!("pods/{pod}:{port}"),
             why,
             remedy: "is it a pod of an ExportPool, of this version or later, and does it run?",
-        }
-        .into(),
+        },
     })?;
     Ok(Connection { to: format!("pod {pod}"), way: Way::Forwarded(link) })
 }
@@ -133,16 +148,46 @@ fn port_of(pod: &Pod) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        process::{Command, Stdio},
+    };
+
     use super::*;
 
     #[test]
     fn a_process_that_is_not_there_or_listens_nowhere_is_told() {
         assert!(matches!(listens_at(i32::MAX), Err(Nothing::NoProcess(i32::MAX))));
-        let own = i32::try_from(std::process::id()).unwrap();
-        let _elsewhere = std::net::TcpListener::bind(("0.0.0.0", 0)).unwrap();
+        let mut other = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let found = listens_at(other.id().cast_signed());
+        other.kill().and_then(|()| other.wait()).unwrap();
+        assert!(matches!(found, Err(Nothing::ListensNowhere(_))), "{found:?}");
+    }
+
+    #[test]
+    fn a_process_of_another_network_is_not_looked_for_in_ours() {
+        let mut unshared = Command::new("unshare");
+        unshared
+            .args(["--user", "--map-root-user", "--net", "cat"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut other = unshared.spawn().unwrap();
+        // What comes back says that cat runs, in its network.
+        other.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+        other.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        let found = listens_at(other.id().cast_signed());
+        other.kill().and_then(|()| other.wait()).unwrap();
+        assert!(matches!(found, Err(Nothing::Elsewhere(_))), "{found:?}");
+    }
+
+    #[test]
+    fn a_process_is_found_where_it_listens_on_127_0_0_1() {
+        let elsewhere = std::net::TcpListener::bind(("0.0.0.0", 0)).unwrap();
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        assert!(listens_at(own).is_ok_and(|port| port > 0));
-        assert!(listener.local_addr().is_ok());
+        // Other tests of this process listen as well, unless each is a process of its own.
+        let ports = ports(&Process::myself().unwrap()).unwrap();
+        assert!(ports.contains(&listener.local_addr().unwrap().port()), "{ports:?}");
+        assert!(!ports.contains(&elsewhere.local_addr().unwrap().port()), "{ports:?}");
     }
 
     #[test]

@@ -11,24 +11,24 @@ use chrono::{DateTime, Local};
 use exportpool_profile::record::{Ending, Record};
 
 /// What was recorded, a line of JSON each.
-pub(super) const RAW: &str = "profile.ndjson";
+pub(crate) const RAW: &str = "profile.ndjson";
 /// What it means, for machines.
-pub(super) const REPORT: &str = "report.json";
+pub(crate) const REPORT: &str = "report.json";
 /// What it means, for people.
-pub(super) const PAGE: &str = "report.html";
+pub(crate) const PAGE: &str = "report.html";
 /// Profiles of the same tool that may begin in the same second.
 const SAME_SECOND: u32 = 100;
 
 /// The folder of a profile.
 #[derive(Debug, Clone)]
-pub(super) struct Folder(pub(super) PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
     /// Makes `<reports>/<tool>-<time>`, of its own.
     ///
     /// # Errors
     /// It cannot be made.
-    pub(super) fn make(reports: &Path, tool: &str, now: DateTime<Local>) -> anyhow::Result<Self> {
+    pub(crate) fn make(reports: &Path, tool: &str, now: DateTime<Local>) -> anyhow::Result<Self> {
         let wrong = |folder: &Path| {
             format!("the folder {} cannot be made: give another one with --reports", folder.display())
         };
@@ -45,27 +45,38 @@ impl Folder {
         anyhow::bail!("there are {SAME_SECOND} profiles of this second in {}", reports.display())
     }
 
+    /// Makes a folder in one of several profiles.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub(crate) fn of_run(all: &Self, name: &str) -> anyhow::Result<Self> {
+        let folder = all.0.join(name);
+        fs::create_dir(&folder).with_context(|| format!("the folder {} cannot be made", folder.display()))?;
+        Ok(Self(folder))
+    }
+
     /// Where what is recorded goes.
     ///
     /// # Errors
     /// It cannot be made.
-    pub(super) fn raw(&self) -> anyhow::Result<Raw> {
+    pub(crate) fn raw(&self) -> anyhow::Result<Raw> {
         let path = self.0.join(RAW);
         let file = File::create(&path).with_context(|| not_written(&path))?;
         Ok(Raw { file: BufWriter::new(file), path })
     }
 
-    /// Writes a file of it.
+    /// Writes a file of it; answers where it is.
     ///
     /// # Errors
     /// The disk takes it not.
-    pub(super) fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
+    pub(crate) fn write(&self, name: &str, text: &str) -> anyhow::Result<PathBuf> {
         let path = self.0.join(name);
-        fs::write(&path, text).with_context(|| not_written(&path))
+        fs::write(&path, text).with_context(|| not_written(&path))?;
+        Ok(path)
     }
 
     /// Without anything in it that would be worth keeping.
-    pub(super) fn discard(&self) {
+    pub(crate) fn discard(&self) {
         // A folder that stays is no fault.
         let _ = fs::remove_file(self.0.join(RAW));
         let _ = fs::remove_dir(&self.0);
@@ -77,7 +88,7 @@ fn not_written(path: &Path) -> String {
 }
 
 /// What is recorded.
-pub(super) struct Raw {
+pub(crate) struct Raw {
     file: BufWriter<File>,
     path: PathBuf,
 }
@@ -87,18 +98,26 @@ impl Raw {
     ///
     /// # Errors
     /// The disk takes no more.
-    pub(super) fn write(&mut self, line: &[u8]) -> anyhow::Result<()> {
+    pub(crate) fn write(&mut self, line: &[u8]) -> anyhow::Result<()> {
         self.file.write_all(line).with_context(|| not_written(&self.path))
+    }
+
+    /// Keeps a record.
+    ///
+    /// # Errors
+    /// The disk takes no more.
+    pub(crate) fn keep(&mut self, record: &Record) -> anyhow::Result<()> {
+        let mut line = serde_json::to_vec(record)?;
+        line.push(b'\n');
+        self.write(&line)
     }
 
     /// Keeps how it ended, and everything before.
     ///
     /// # Errors
     /// The disk takes no more.
-    pub(super) fn end(&mut self, ending: &Ending) -> anyhow::Result<()> {
-        let mut line = serde_json::to_vec(&Record::Ended(ending.clone()))?;
-        line.push(b'\n');
-        self.write(&line)?;
+    pub(crate) fn end(&mut self, ending: &Ending) -> anyhow::Result<()> {
+        self.keep(&Record::Ended(ending.clone()))?;
         self.file.flush().with_context(|| not_written(&self.path))
     }
 }

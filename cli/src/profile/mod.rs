@@ -1,9 +1,11 @@
 //! `exportctl profile`: what ails a consumer.
 //!
 //! Read in order: [`args`] what was asked, [`own`] a consumer that is started for it, [`connect`] the way to one, [`record`]
-//! what it tells until it is over, [`folder`] where that is kept, [`report`] what it means, [`tell`] the verdict.
+//! what it tells until it is over, [`folder`] where that is kept, [`report`] what it means, [`baselines`] what it was before,
+//! [`tell`] the verdict.
 
 mod args;
+pub(crate) mod baselines;
 mod connect;
 mod folder;
 mod nothing;
@@ -14,4 +16,8 @@ mod run;
 mod tell;
 
 pub(crate) use args::Args;
+pub(crate) use folder::Folder;
+pub(crate) use nothing::EXIT_NOTHING;
+pub(crate) use own::{Own, Setup, Waves};
+pub(crate) use report::{make_page as make_report, recorded};
 pub(crate) use run::run;

@@ -3,11 +3,11 @@
 use std::{path::PathBuf, time::Duration};
 
 /// Exit code when nothing was collected.
-pub(super) const EXIT_NOTHING: u8 = 2;
+pub(crate) const EXIT_NOTHING: u8 = 2;
 
 /// Nothing was collected.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Nothing {
+pub(crate) enum Nothing {
     /// The consumer ended before it was ready.
     #[error("the consumer did not start: {why}\n  its log is {}", log.display())]
     Ended {
@@ -53,6 +53,28 @@ pub(super) enum Nothing {
     /// Its files cannot be read.
     #[error("process {0} is not ours to look at: run this as its user, or as root")]
     NotOurs(i32),
+    /// Its 127.0.0.1 is another one.
+    #[error(
+        "process {0} is in a network of its own, as that of a container is\n  of a pod: exportctl profile doctor --pod NAME; \
+         else run this in its network: nsenter --net --target {0} exportctl profile …"
+    )]
+    Elsewhere(i32),
+    /// There is no such pod.
+    #[error("there is no pod {pod} in namespace {namespace}\n  `kubectl get pods -n {namespace}` lists them")]
+    NoPod {
+        /// Its name.
+        pod: String,
+        /// Where it was looked for.
+        namespace: String,
+    },
+    /// The cluster does not let us to the pod.
+    #[error("pod {pod} cannot be reached: {why:#}")]
+    NoWay {
+        /// Its name.
+        pod: String,
+        /// As the cluster says, and what to do.
+        why: anyhow::Error,
+    },
     /// It listens nowhere.
     #[error("process {0} takes no profiles: it is no exportpool-consumer, or PROFILE_PORT=none forbids it")]
     ListensNowhere(i32),

@@ -7,15 +7,19 @@ use std::{
 };
 
 use anyhow::Context as _;
-use exportpool_contract::{Health, environment as name};
-use exportpool_profile::record::Ending;
+use exportpool_contract::{Health, PodReport, environment as name};
+use exportpool_profile::record::{Ending, Tool};
+use futures_util::future::try_join_all;
 use nix::sys::signal::Signal;
-use tokio::{process::Child, sync::watch, time};
+use serde::de::DeserializeOwned;
+use tokio::{process::Child, time};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     connect::{Connection, to_port},
+    folder::Raw,
     nothing::Nothing,
+    record::{Heard, record},
 };
 use crate::{
     aws::run::environment,
@@ -32,6 +36,8 @@ use crate::{
 const ASK_EVERY: Duration = Duration::from_millis(50);
 /// How often the table is asked whether everything is settled, should the consumer not say so.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A stack that is named for the first time takes seconds at worst, with a program that is not optimised on a busy machine.
+const TELLS_WITHIN: Duration = Duration::from_secs(10);
 /// A consumer with nothing in hand stops sooner.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Of its log, where it did not start.
@@ -39,22 +45,36 @@ const LAST_LINES: usize = 3;
 
 /// How a consumer is started.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Setup {
+pub(crate) struct Setup {
     /// Beside what it takes from the environment.
-    pub(super) settings: Vec<(&'static str, String)>,
+    pub(crate) settings: Vec<(&'static str, String)>,
+    /// S3, of a stand-in of its own, takes so long to begin with an object.
+    pub(crate) store_delay: Duration,
     /// An AWS stand-in that runs, instead of one of its own.
-    pub(super) emulator: Option<String>,
+    pub(crate) emulator: Option<String>,
     /// Its binary, instead of the one beside this program.
-    pub(super) binary: Option<PathBuf>,
+    pub(crate) binary: Option<PathBuf>,
     /// It is to be ready within this.
-    pub(super) startup_wait: Duration,
+    pub(crate) startup_wait: Duration,
+}
+
+/// Jobs, some at a time.
+#[derive(Debug)]
+pub(crate) struct Waves {
+    /// Those of each wave, which are sent side by side.
+    pub(crate) waves: Vec<Vec<load::Options>>,
+    /// After each wave nothing is done for so long.
+    pub(crate) pause: Duration,
+    /// Each wave is to be settled within this.
+    pub(crate) within: Duration,
 }
 
 /// A consumer, and the AWS that it works on.
-pub(super) struct Own {
-    pub(super) stage: Stage,
+pub(crate) struct Own {
+    pub(crate) stage: Stage,
     child: Child,
     log: PathBuf,
+    http: u16,
     profiles: u16,
 }
 
@@ -63,8 +83,8 @@ impl Own {
     ///
     /// # Errors
     /// A wrong setting, or it does not start.
-    pub(super) async fn start(setup: Setup, folder: PathBuf) -> anyhow::Result<Self> {
-        let stage = Stage::set(setup.emulator.as_deref()).await.map_err(no_aws)?;
+    pub(crate) async fn start(setup: Setup, folder: PathBuf) -> anyhow::Result<Self> {
+        let stage = Stage::set(setup.emulator.as_deref(), setup.store_delay).await.map_err(no_aws)?;
         let (http, profiles) = (free_port()?, free_port()?);
         let mut variables = environment(&stage.target);
         variables.extend(setup.settings);
@@ -72,14 +92,14 @@ impl Own {
         settings(&variables)?;
         let recipe = Recipe::new(setup.binary, variables, folder)?;
         let child = recipe.start("consumer", http)?;
-        let mut own = Self { stage, child, log: recipe.log("consumer"), profiles };
-        own.is_ready(http, setup.startup_wait).await?;
+        let mut own = Self { stage, child, log: recipe.log("consumer"), http, profiles };
+        own.is_ready(setup.startup_wait).await?;
         Ok(own)
     }
 
-    async fn is_ready(&mut self, http: u16, within: Duration) -> anyhow::Result<()> {
-        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(1)).build()?;
-        let (begun, url) = (Instant::now(), format!("http://127.0.0.1:{http}/ready"));
+    async fn is_ready(&mut self, within: Duration) -> anyhow::Result<()> {
+        let client = client()?;
+        let (begun, url) = (Instant::now(), self.url("/ready"));
         loop {
             if let Some(status) = self.child.try_wait()? {
                 return Err(Nothing::Ended {
@@ -93,7 +113,7 @@ impl Own {
                 return Ok(());
             }
             if begun.elapsed() >= within {
-                let why = why_not_ready(&client, http).await;
+                let why = why_not_ready(&client, &self.url("/health")).await;
                 return Err(Nothing::NotReady { after: within, why, log: self.log.clone() }.into());
             }
             time::sleep(ASK_EVERY).await;
@@ -110,62 +130,110 @@ impl Own {
         format!("{ended}{last}")
     }
 
+    /// Of what it answers to whoever is on this machine.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.http)
+    }
+
+    /// What it says of itself.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub(crate) async fn report(&self) -> anyhow::Result<PodReport> {
+        get(&client()?, &self.url("/report")).await
+    }
+
     /// To its port for profiles.
     ///
     /// # Errors
     /// It does not answer there.
-    pub(super) async fn connect(&self) -> Result<Connection, Nothing> {
+    pub(crate) async fn connect(&self) -> Result<Connection, Nothing> {
         Ok(Connection { to: "the consumer".to_owned(), ..to_port(self.profiles).await? })
     }
 
     /// From where it receives its jobs.
-    pub(super) fn queue(&self) -> &str {
+    pub(crate) fn queue(&self) -> &str {
         &self.stage.target.export_jobs
     }
 
-    /// Gives it jobs, once its profile is on, and waits until they are settled, or it has ended. `settled` is how many
-    /// tasks it says it has.
+    /// Records what it tells for `tool` while it works, until its jobs are settled, it has ended, or `over` says so.
     ///
     /// # Errors
-    /// The jobs cannot be sent, or AWS does not answer.
-    pub(super) async fn work(
+    /// Nothing comes, the jobs cannot be sent, or the disk takes no more.
+    pub(crate) async fn recorded(
         &mut self,
-        options: &load::Options,
-        within: Duration,
-        settled: &mut watch::Receiver<Option<u64>>,
+        tool: Tool,
+        waves: &Waves,
+        raw: &mut Raw,
+        over: impl Future<Output = Ending>,
     ) -> anyhow::Result<Ending> {
+        let mut to = self.connect().await?;
+        let (mut heard, ear) = Heard::new();
+        let worked = async {
+            let ending = self.work(waves, &mut heard).await;
+            // What the consumer has seen, and not told yet.
+            time::sleep(tool.tells_every()).await;
+            ending
+        };
+        let until = async {
+            tokio::select! {
+                ending = worked => ending,
+                ending = over => Ok(ending),
+            }
+        };
+        // Of some size, with all that it sends and asks.
+        Box::pin(record(&mut to, tool, raw, ear, until)).await
+    }
+
+    /// Gives it jobs, once its profile is on, and waits until they are settled, or it has ended.
+    async fn work(&mut self, waves: &Waves, heard: &mut Heard) -> anyhow::Result<Ending> {
         let Self { stage, child, .. } = self;
         let work = async {
             // From the first moment on: an instrument takes time to be set up.
-            settled.wait_for(Option::is_some).await?;
-            let before = settled.borrow().unwrap_or(0);
-            let tasks = send(stage, options).await?;
-            loop {
-                let is_said = settled.wait_for(|now| now.unwrap_or(0).saturating_sub(before) >= tasks);
-                // Once it has said so, the table may take a moment.
-                if time::timeout(LOOK_EVERY, is_said).await.is_ok() {
-                    time::sleep(ASK_EVERY).await;
+            heard.settled().await?;
+            for batches in &waves.waves {
+                match time::timeout(waves.within, wave(stage, batches, heard)).await {
+                    Ok(settled) => settled?,
+                    Err(_) => return Ok(Ending::Overdue),
                 }
-                if verify::settled(&stage.target, options).await?.is_all() {
-                    return anyhow::Ok(Ending::Settled);
-                }
+                time::sleep(waves.pause).await;
             }
+            anyhow::Ok(Ending::Settled)
         };
         tokio::select! {
             ending = work => ending,
             status = child.wait() => Ok(Ending::Gone { why: status?.to_string() }),
-            () = time::sleep(within) => Ok(Ending::Overdue),
         }
     }
 
     /// Asks it to stop, and takes AWS down.
-    pub(super) async fn end(mut self) {
+    pub(crate) async fn end(mut self) {
         signal(&self.child, Signal::SIGTERM);
         if time::timeout(PATIENCE, self.child.wait()).await.is_err() {
             // `kill` also waits for the end.
             let _ = self.child.kill().await;
         }
         self.stage.strike().await;
+    }
+}
+
+/// Sends jobs, and waits until they are settled.
+async fn wave(stage: &Stage, batches: &[load::Options], heard: &mut Heard) -> anyhow::Result<()> {
+    let before = heard.settled().await?;
+    heard.wave(batches.iter().map(|batch| batch.messages).sum());
+    let tasks: u64 = try_join_all(batches.iter().map(|batch| send(stage, batch))).await?.iter().sum();
+    loop {
+        // Once it has said so, the table may take a moment.
+        if time::timeout(LOOK_EVERY, heard.settled_by(before + tasks)).await.is_ok() {
+            time::sleep(ASK_EVERY).await;
+        }
+        let settled = try_join_all(batches.iter().map(|batch| verify::settled(&stage.target, batch))).await?;
+        if settled.into_iter().all(verify::Settled::is_all) {
+            // What it has done is told late by one that was just asked for the stack of a loop.
+            let _ = time::timeout(TELLS_WITHIN, heard.settled_by(before + tasks)).await;
+            heard.wave(0);
+            return Ok(());
+        }
     }
 }
 
@@ -185,13 +253,18 @@ async fn send(stage: &Stage, options: &load::Options) -> anyhow::Result<u64> {
     }
 }
 
+fn client() -> anyhow::Result<reqwest::Client> {
+    Ok(reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(1)).build()?)
+}
+
+async fn get<T: DeserializeOwned>(client: &reqwest::Client, url: &str) -> anyhow::Result<T> {
+    let answer = client.get(url).send().await?;
+    Ok(serde_json::from_slice(&answer.bytes().await?)?)
+}
+
 /// What it waits for, as it says.
-async fn why_not_ready(client: &reqwest::Client, http: u16) -> String {
-    let asked = async {
-        let answer = client.get(format!("http://127.0.0.1:{http}/health")).send().await?;
-        anyhow::Ok(serde_json::from_slice::<Health>(&answer.bytes().await?)?)
-    };
-    match asked.await {
+async fn why_not_ready(client: &reqwest::Client, url: &str) -> String {
+    match get::<Health>(client, url).await {
         Ok(health) => health.unavailable.unwrap_or_else(|| "it says nothing more".to_owned()),
         Err(error) => format!("it does not answer: {error}"),
     }

@@ -6,12 +6,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use exportpool_profile::record::{Ending, Moment, Record};
+use exportpool_profile::record::{Ending, Moment, Record, Tool, Wave};
 use http::{Request, StatusCode, header::HOST};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Incoming;
 use indicatif::ProgressBar;
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
 
 use super::{connect::Connection, folder::Raw, nothing::Nothing};
 
@@ -22,29 +25,78 @@ const MOST_WORDS: usize = 1024;
 /// Longer lines are no records.
 const LONGEST_LINE: usize = 4 << 20;
 
-/// Records `path` of a consumer until `until` says how it ends, or the consumer is gone. `settled` is told how many tasks
-/// the consumer has settled.
+/// What whoever gives a consumer its jobs hears from whoever records it, and tells.
+pub(crate) struct Heard {
+    settled: watch::Receiver<Option<u64>>,
+    waves: mpsc::UnboundedSender<u64>,
+}
+
+/// The other end of [`Heard`].
+pub(crate) struct Ear {
+    settled: watch::Sender<Option<u64>>,
+    waves: mpsc::UnboundedReceiver<u64>,
+}
+
+impl Heard {
+    /// One, and its other end.
+    pub(crate) fn new() -> (Self, Ear) {
+        let ((send, settled), (waves, receive)) = (watch::channel(None), mpsc::unbounded_channel());
+        (Self { settled, waves }, Ear { settled: send, waves: receive })
+    }
+
+    /// How many tasks the consumer has settled since it was started, as soon as it has said so.
+    ///
+    /// # Errors
+    /// Nobody records any more.
+    pub(crate) async fn settled(&mut self) -> anyhow::Result<u64> {
+        let settled = *self.settled.wait_for(Option::is_some).await?;
+        Ok(settled.unwrap_or(0))
+    }
+
+    /// When it has settled so many.
+    ///
+    /// # Errors
+    /// Nobody records any more.
+    pub(crate) async fn settled_by(&mut self, tasks: u64) -> anyhow::Result<()> {
+        self.settled.wait_for(|now| now.unwrap_or(0) >= tasks).await?;
+        Ok(())
+    }
+
+    /// So many jobs are sent; 0: those before are settled.
+    pub(crate) fn wave(&self, jobs: u64) {
+        // Nobody who records it is no fault: the profile is over.
+        let _ = self.waves.send(jobs);
+    }
+}
+
+/// Records what a consumer tells for `tool`, until `until` says how it ends, or the consumer is gone.
 ///
 /// # Errors
 /// Nothing comes, or the disk takes no more.
-pub(super) async fn record(
+pub(crate) async fn record(
     connection: &mut Connection,
-    path: &str,
+    tool: Tool,
     raw: &mut Raw,
-    settled: &watch::Sender<Option<u64>>,
+    mut ear: Ear,
     until: impl Future<Output = anyhow::Result<Ending>>,
 ) -> anyhow::Result<Ending> {
-    let mut body = asked(connection, path).await?;
+    let mut body = asked(connection, &tool.path()).await?;
+    let mut last = 0;
     let (mut lines, mut progress, mut until) = (Lines::default(), Progress::new(), std::pin::pin!(until));
     let ending = 'told: loop {
         tokio::select! {
             ending = &mut until => break ending?,
+            Some(jobs) = ear.waves.recv() => {
+                progress.wave(jobs);
+                raw.keep(&Record::Wave(Wave { at_micros: last, jobs }))?;
+            }
             frame = body.frame() => match frame {
                 Some(Ok(frame)) => for line in lines.take(&frame.into_data().unwrap_or_default()) {
                     match serde_json::from_slice(&line) {
                         Ok(Record::Ended(ending)) => break 'told ending,
                         Ok(Record::Moment(moment)) => {
-                            settled.send_replace(Some(moment.settled));
+                            last = moment.at_micros;
+                            ear.settled.send_replace(Some(moment.settled));
                             progress.tell(&moment);
                         }
                         _ => {}
@@ -113,6 +165,7 @@ impl Lines {
 struct Progress {
     bar: Option<ProgressBar>,
     told: u64,
+    waves: u32,
 }
 
 impl Progress {
@@ -120,12 +173,17 @@ impl Progress {
     const LINE_EVERY: u64 = 10;
 
     fn new() -> Self {
-        Self { bar: stderr().is_terminal().then(ProgressBar::new_spinner), told: 0 }
+        Self { bar: stderr().is_terminal().then(ProgressBar::new_spinner), told: 0, waves: 0 }
+    }
+
+    fn wave(&mut self, jobs: u64) {
+        self.waves += u32::from(jobs > 0);
     }
 
     fn tell(&mut self, moment: &Moment) {
         let second = moment.at_micros / 1_000_000;
-        let line = || format!("profiling: {second} s, {} tasks settled", moment.settled);
+        let wave = if self.waves > 1 { format!("wave {}, ", self.waves) } else { String::new() };
+        let line = || format!("profiling: {second} s, {wave}{} tasks settled", moment.settled);
         if let Some(bar) = &self.bar {
             bar.set_message(line());
             bar.tick();

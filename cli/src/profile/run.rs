@@ -9,19 +9,20 @@ use std::{
 
 use chrono::Local;
 use exportpool_profile::{
-    analyse::zone::Zone,
+    analyse::{baseline::Baseline, zone::Zone},
     read::Recorded,
     record::{Ending, Tool},
 };
-use tokio::{sync::watch, time};
+use tokio::time;
 
 use super::{
     args::{Args, Command, Profile, Telling},
+    baselines::{self, Baselines},
     connect::{Connection, to_pod, to_process},
     folder::{Folder, PAGE},
     nothing::{EXIT_NOTHING, Nothing},
-    own::Own,
-    record::record,
+    own::{Own, Waves},
+    record::{Heard, record},
     report, tell,
 };
 use crate::{cluster::cluster, program::title, stop};
@@ -39,20 +40,34 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Report(again) => {
             let folder = Folder(again.folder.clone());
             let recorded = report::recorded(&folder)?;
-            told(&folder, &recorded, again.telling)
+            told(&folder, &recorded, None, &again.telling)
         }
         Command::Doctor(profile) => profiled(Tool::Doctor, profile).await,
+        Command::Bubble(profile) => profiled(Tool::Bubble, profile).await,
         Command::Flame(profile) => profiled(Tool::Flame, profile).await,
+        Command::Heap(profile) => profiled(Tool::Heap, profile).await,
     }
 }
 
 async fn profiled(tool: Tool, profile: &Profile) -> anyhow::Result<ExitCode> {
+    let baselines = Baselines::of(&profile.reports);
+    let before = profile.compare.as_ref().map(|name| {
+        let before = baselines.read(name)?;
+        baselines::fits(name, &before, tool).map(|()| before)
+    });
+    let before = before.transpose()?;
     let folder = Folder::make(&profile.reports, tool.name(), Local::now())?;
     let session = Session { tool, profile, folder: &folder };
-    match session.recorded().await {
-        Ok(recorded) => told(&folder, &recorded, profile.telling),
-        Err(error) => nothing(&folder, error),
+    let recorded = match session.recorded().await {
+        Ok(recorded) => recorded,
+        Err(error) => return nothing(&folder, error),
+    };
+    let now = Baseline::of(tool, profile.about(), &recorded);
+    if let Some(name) = &profile.save_baseline {
+        let kept = baselines.keep(name, &now)?;
+        note(&format!("kept as baseline {name}: {}", kept.display()));
     }
+    told(&folder, &recorded, before.map(|before| (before, now)).as_ref(), &profile.telling)
 }
 
 /// A profile that is made.
@@ -87,7 +102,8 @@ impl Session<'_> {
         let mut raw = self.folder.raw()?;
         note(&format!("profiling {}: Ctrl-C ends it, and reports", to.to));
         let until = async { Ok(over(self.profile.duration()).await) };
-        record(&mut to, &self.tool.path(), &mut raw, &watch::Sender::new(None), until).await?;
+        let (_, ear) = Heard::new();
+        record(&mut to, self.tool, &mut raw, ear, until).await?;
         Ok(())
     }
 
@@ -110,24 +126,19 @@ impl Session<'_> {
 
     async fn with(&self, own: &mut Own) -> anyhow::Result<Ending> {
         let Self { tool, profile, folder } = self;
-        let (mut raw, mut to) = (folder.raw()?, own.connect().await?);
-        let (settled, mut told) = watch::channel(None);
-        let options = profile.load(own.stage.source.clone())?;
-        let worked = async {
-            let ending = own.work(&options, profile.processing_wait, &mut told).await;
-            // What the consumer has seen, and not told yet.
-            time::sleep(tool.tells_every()).await;
-            ending
-        };
-        let until = async {
-            tokio::select! {
-                ending = worked => ending,
-                ending = over(profile.duration()) => Ok(ending),
-            }
-        };
-        note(&format!("profiling a consumer with {} jobs", profile.messages));
-        // Of some size, with all that it sends and asks.
-        Box::pin(record(&mut to, &tool.path(), &mut raw, &settled, until)).await
+        let waves = profile.waves(*tool, &own.stage.source)?;
+        note(&opening(&waves));
+        own.recorded(*tool, &waves, &mut folder.raw()?, over(profile.duration())).await
+    }
+}
+
+fn opening(of: &Waves) -> String {
+    let (waves, jobs) =
+        (of.waves.len(), of.waves.iter().flatten().map(|batch| batch.messages).max().unwrap_or(0));
+    let each = humantime::format_duration(of.pause);
+    match waves {
+        0 | 1 => format!("profiling a consumer with {jobs} jobs"),
+        waves => format!("profiling a consumer with {waves} waves of {jobs} jobs, {each} after each"),
     }
 }
 
@@ -155,11 +166,18 @@ fn nothing(folder: &Folder, error: anyhow::Error) -> anyhow::Result<ExitCode> {
     Err(error)
 }
 
-fn told(folder: &Folder, recorded: &Recorded, telling: Telling) -> anyhow::Result<ExitCode> {
-    let report = report::make(folder, recorded)?;
+/// Makes the report, and tells it; `baselines` are the one that it is compared with, and its own.
+fn told(
+    folder: &Folder,
+    recorded: &Recorded,
+    baselines: Option<&(Baseline, Baseline)>,
+    telling: &Telling,
+) -> anyhow::Result<ExitCode> {
+    let report = report::make(folder, recorded, baselines)?;
     let page = folder.0.join(PAGE);
     let text =
         if telling.json { serde_json::to_string_pretty(&report)? } else { tell::verdict(&report, &page) };
+    let text = telling.ci.tell(&report.cases())? + &text;
     // Nobody reading it is no fault.
     let _ = writeln!(stdout(), "{text}");
     let has_display = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env::var_os(name).is_some());

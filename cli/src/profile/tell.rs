@@ -3,9 +3,11 @@
 use std::{fmt::Write as _, path::Path};
 
 use exportpool_profile::analyse::{
+    bubble::Bubble,
     diagnosis::{Diagnosis, Named},
     doctor::{Examination, LoopFigures},
     flame::{Figures, Flame},
+    heap::Heap,
     zone::Zone,
 };
 
@@ -21,9 +23,15 @@ pub(super) fn verdict(report: &Report, page: &Path) -> String {
     let head = format!("{}: {}\n", report.consumer.tool.name(), report.verdict().word());
     let found = match &report.found {
         Found::Doctor(examination) => of_doctor(examination),
+        Found::Bubble(bubble) => of_bubble(bubble),
         Found::Flame(flame) => of_flame(flame),
+        Found::Heap(heap) => of_heap(heap),
     };
-    format!("{head}{found}page  {}", page.display())
+    let changed = report
+        .comparison
+        .as_ref()
+        .map_or(String::new(), |of| format!("since the baseline\n{}\n", of.table()));
+    format!("{head}{found}{changed}page  {}", page.display())
 }
 
 fn of_doctor(examination: &Examination) -> String {
@@ -53,6 +61,38 @@ fn of_flame(flame: &Flame) -> String {
         let _ = writeln!(text, "{:6.1}{:9.1}  {}", share(function.own), share(function.total), function.name);
     }
     text + "\n"
+}
+
+fn of_bubble(bubble: &Bubble) -> String {
+    let figures = &bubble.figures;
+    let millis = |micros: u64| micros as f64 / 1e3;
+    let mut text = format!(
+        "{} messages in {:.1} s: {:.0} ms (p50), {:.0} ms (p99) from receive to acknowledge\n",
+        figures.messages,
+        figures.seconds,
+        millis(figures.p50_micros),
+        millis(figures.p99_micros)
+    );
+    text.extend(bubble.diagnoses.iter().map(told));
+    text += "\nstep, ms       count  failed      p50      p95      p99  critical path %\n";
+    for group in &bubble.groups {
+        let path = 100.0 * group.path_micros as f64 / figures.path_micros.max(1) as f64;
+        let _ = writeln!(
+            text,
+            "{:12}{:>8}{:>8}{:>9.1}{:>9.1}{:>9.1}{path:>17.1}",
+            group.step.words(),
+            group.count,
+            group.failures,
+            millis(group.p50_micros),
+            millis(group.p95_micros),
+            millis(group.p99_micros),
+        );
+    }
+    text + "\n"
+}
+
+fn of_heap(heap: &Heap) -> String {
+    heap.diagnoses.iter().map(told).fold(String::new(), |text, found| text + &found) + "\n"
 }
 
 fn told<A: Named>(diagnosis: &Diagnosis<A>) -> String {

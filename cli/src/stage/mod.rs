@@ -2,7 +2,7 @@
 
 pub(crate) mod consumer;
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, time::Duration};
 
 use crate::{
     aws::{self, StandIn, make_resources},
@@ -21,21 +21,22 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Sets up a stand-in with a file server on its port; or a file server alone, beside an emulator that runs.
+    /// Sets up a stand-in with a file server on its port, whose S3 takes `store_delay` to begin with an object; or a file
+    /// server alone, beside an emulator that runs.
     ///
     /// # Errors
     /// A port that cannot be used, a URL that is none, an emulator that does not answer.
-    pub(crate) async fn set(emulator: Option<&str>) -> anyhow::Result<Self> {
+    pub(crate) async fn set(emulator: Option<&str>, store_delay: Duration) -> anyhow::Result<Self> {
         match emulator {
             Some(url) => Self::beside(url).await,
-            None => Self::of_our_own().await,
+            None => Self::of_our_own(store_delay).await,
         }
     }
 
-    async fn of_our_own() -> anyhow::Result<Self> {
-        let router = source::router(source::Options::default());
+    async fn of_our_own(store_delay: Duration) -> anyhow::Result<Self> {
+        let source = Some(source::router(source::Options::default()));
         let stand_in =
-            StandIn::start(aws::Options { source: Some(router), ..aws::Options::default() }).await?;
+            StandIn::start(aws::Options { source, store_delay, ..aws::Options::default() }).await?;
         let endpoint = stand_in.endpoint();
         let target = Target::emulator(&endpoint)?;
         make_resources(&target).await?;

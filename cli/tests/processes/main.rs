@@ -21,6 +21,7 @@ mod kills;
 mod large_file;
 mod process;
 mod profile;
+mod scenario;
 mod stand_in;
 mod verify;
 #[path = "../common/wait.rs"]

@@ -224,3 +224,95 @@ fn a_recording_that_is_cut_off_is_reported_as_far_as_it_goes() {
 fn again(folder: &Path) -> Output {
     Command::new(EXPORTCTL).args(["profile", "report", "--no-open"]).arg(folder).output().unwrap()
 }
+
+#[test]
+fn a_slow_store_is_named_by_where_the_time_of_messages_goes() {
+    let settings = [("WORKER_POOL_SIZE", "4")];
+    let profiled = profile(&["bubble", "20", "--delay", "10ms", "--store-delay", "1500ms"], &settings);
+    let worst = profiled.worst();
+    assert_eq!((&worst["ailment"], &worst["zone"]), (&"slowStore".into(), &"yellow".into()), "{worst:#}");
+    assert_eq!(profiled.code, Some(0), "{}{}", profiled.told, profiled.out);
+    assert!(profiled.out.contains("store takes 1.5"), "{}", profiled.out);
+    let report = profiled.json();
+    let steps: Vec<_> = report["groups"].as_array().unwrap().iter().map(|group| &group["step"]).collect();
+    let all = [
+        "receive",
+        "admit",
+        "wait",
+        "claim",
+        "connect",
+        "firstByte",
+        "body",
+        "store",
+        "record",
+        "acknowledge",
+    ];
+    assert_eq!(steps, all, "connecting is told apart from the first byte");
+    let page = fs::read_to_string(profiled.report().join("report.html")).unwrap();
+    assert!(page.contains("<title>bubble: yellow") && page.len() < 1_000_000, "{}", page.len());
+}
+
+#[test]
+fn what_leaks_from_wave_to_wave_is_named_with_the_stack_that_grows() {
+    let binary = killable_consumer();
+    let arguments = ["heap", "10", "--waves", "7", "--delay", "10ms"];
+    let arguments = [&arguments[..], &["--consumer", binary.to_str().unwrap()]].concat();
+    let profiled = profile(&arguments, &[("EXPORTPOOL_LEAK_AT", "claimed:/1"), ("WORKER_POOL_SIZE", "2")]);
+    let worst = profiled.worst();
+    assert_eq!(
+        (profiled.code, &worst["ailment"], &worst["zone"]),
+        (Some(1), &"leak".into(), &"red".into()),
+        "{}{worst:#}",
+        profiled.told
+    );
+    assert!(worst["stack"].to_string().contains("kill::armed::a_leaking_function"), "{worst:#}");
+    let raw = fs::read_to_string(profiled.report().join("profile.ndjson")).unwrap();
+    let waves =
+        raw.lines().filter(|line| line.starts_with(r#"{"is":"wave""#) && line.contains("\"jobs\":10"));
+    assert_eq!(waves.count(), 7);
+}
+
+#[test]
+fn a_profile_is_compared_with_one_that_was_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let output = command(&folder, arguments, &[("WORKER_POOL_SIZE", "4")]).output().unwrap();
+        let [out, told] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        (output.status.code(), out + &told)
+    };
+    let (code, told) = run(&["doctor", "440", "--delay", "100ms", "--save-baseline", "before"]);
+    assert!(code == Some(0) && told.contains("kept as baseline before"), "{told}");
+    let (code, told) =
+        run(&["doctor", "260", "--delay", "200ms", "--compare", "before", "--junit", "junit.xml"]);
+    assert_eq!(code, Some(1), "{told}");
+    let row = told.lines().find(|line| line.starts_with("throughput")).unwrap_or_else(|| panic!("{told}"));
+    assert!(row.contains("worse"), "{row}");
+    assert!(told.contains("warning:") && told.contains("delay"), "other settings are told: {told}");
+    let junit = fs::read_to_string(folder.path().join("junit.xml")).unwrap();
+    assert!(junit.contains("throughput") && junit.contains("<failure"), "{junit}");
+    let (code, told) = run(&["flame", "5", "--compare", "before"]);
+    assert!(code == Some(2) && told.contains("baseline before is of profile doctor"), "{told}");
+    let (code, told) = run(&["doctor", "5", "--compare", "nobody"]);
+    assert!(code == Some(2) && told.contains("there is no baseline nobody"), "{told}");
+    let list = |arguments: &[&str]| {
+        let mut listing = Command::new(EXPORTCTL);
+        let output = listing.arg("baselines").args(arguments).current_dir(&folder).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(list(&["list"]).contains("before  "), "{}", list(&["list"]));
+    assert!(list(&["show", "before"]).contains("throughput"));
+    assert_eq!(list(&["rm", "before"]), "removed before\n");
+    assert!(list(&["list"]).starts_with("no baselines"));
+}
+
+#[test]
+fn whatever_runs_it_before_a_release_is_told_in_its_own_words() {
+    let summary = tempfile::NamedTempFile::new().unwrap();
+    let settings = [("GITHUB_STEP_SUMMARY", summary.path().to_str().unwrap()), ("WORKER_POOL_SIZE", "2")];
+    let profiled = profile(&["doctor", "10", "--delay", "10ms", "--ci", "--junit", "junit.xml"], &settings);
+    assert_eq!(profiled.code, Some(0), "{}{}", profiled.told, profiled.out);
+    assert!(profiled.out.starts_with("::notice title=doctor%3A ") || profiled.out.starts_with("::warning"));
+    assert!(fs::read_to_string(summary).unwrap().contains("| doctor | "));
+    let junit = fs::read_to_string(profiled.folder.path().join("junit.xml")).unwrap();
+    assert!(junit.contains("<testsuite name=\"doctor\"") && !junit.contains("<failure"), "{junit}");
+}

@@ -1,0 +1,43 @@
+//! The page that shows all of them.
+
+use std::path::Path;
+
+use exportpool_profile::{
+    analyse::zone::Zone,
+    render::{Row, Table, tables},
+};
+
+use super::run::{Outcome, RunOutcome};
+
+/// Each scenario with its runs, what must hold and what was; each run's own page is linked from `folder`.
+pub(super) fn page(outcomes: &[Outcome], folder: &Path) -> String {
+    let held = outcomes.iter().filter(|outcome| outcome.holds()).count();
+    let verdict = if held == outcomes.len() { Zone::Green } else { Zone::Red };
+    let summary = format!(
+        "{held} of {} scenarios hold, with exportpool {}.",
+        outcomes.len(),
+        env!("CARGO_PKG_VERSION")
+    );
+    let of =
+        outcomes.iter().flat_map(|outcome| outcome.runs.iter().map(move |run| table(outcome, run, folder)));
+    tables("scenarios", verdict, &summary, &of.collect::<Vec<_>>())
+}
+
+fn table(outcome: &Outcome, run: &RunOutcome, folder: &Path) -> Table {
+    let page = run.page.strip_prefix(folder).unwrap_or(&run.page);
+    Table {
+        head: format!("{}: {}", outcome.name, run.label),
+        about: format!("{}. {}", outcome.about, run.settings.join(" ")),
+        link: Some(("its profile".to_owned(), page.display().to_string())),
+        columns: ["what must hold", "what was", ""].map(str::to_owned).to_vec(),
+        rows: run
+            .checks
+            .iter()
+            .map(|check| Row {
+                cells: vec![check.must.clone(), check.was.clone()],
+                zone: if check.holds { Zone::Green } else { Zone::Red },
+                word: if check.holds { "holds" } else { "fails" },
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,164 @@
+//! One or all, one after the other.
+
+use std::{
+    env,
+    io::{Write as _, stderr, stdout},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use chrono::Local;
+use exportpool_profile::analyse::zone::Zone;
+use serde::Serialize;
+
+use super::{
+    Args,
+    catalog::{PANIC_AT, Run, Scenario},
+    check::Check,
+    page,
+    play::{Played, play},
+};
+use crate::{
+    ci::Case,
+    profile::{EXIT_NOTHING, Folder, make_report},
+    program::title,
+    stop,
+};
+
+/// A scenario that was played.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Outcome {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) runs: Vec<RunOutcome>,
+}
+
+/// A run that was played.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RunOutcome {
+    pub(super) label: String,
+    /// The settings that it states, `NAME=value`.
+    pub(super) settings: Vec<String>,
+    pub(super) checks: Vec<Check>,
+    /// Its own page, beside the one of all.
+    pub(super) page: PathBuf,
+}
+
+impl Outcome {
+    /// Each check of each run.
+    fn cases(&self) -> impl Iterator<Item = Case> {
+        let of = |run: &RunOutcome, check: &Check| Case {
+            suite: format!("scenario {}", self.name),
+            name: format!("{}: {}", run.label, check.must),
+            zone: if check.holds { Zone::Green } else { Zone::Red },
+            message: check.was.clone(),
+        };
+        self.runs.iter().flat_map(move |run| run.checks.iter().map(move |check| of(run, check)))
+    }
+
+    /// All of it.
+    pub(super) fn holds(&self) -> bool {
+        self.runs.iter().flat_map(|run| &run.checks).all(|check| check.holds)
+    }
+}
+
+/// Plays what `args` ask for, and tells what holds.
+///
+/// # Errors
+/// A consumer that does not start, a folder that cannot be written.
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    // The only one there is: another one cannot have been installed.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let folder = Folder::make(&args.reports, "scenario", Local::now())?;
+    let played = tokio::select! {
+        played = all(&args, &folder) => played,
+        () = stop::asked() => {
+            note("stopped: what was played so far is in the folders of its runs");
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
+    };
+    match played {
+        Ok(outcomes) => told(&args, &folder, &outcomes),
+        Err(error) => {
+            note(&format!("{}: {error:#}", title()));
+            Ok(ExitCode::from(EXIT_NOTHING))
+        }
+    }
+}
+
+const INTERRUPTED: u8 = 130;
+
+async fn all(args: &Args, folder: &Folder) -> anyhow::Result<Vec<Outcome>> {
+    let mut outcomes = Vec::new();
+    for scenario in args.scenarios() {
+        outcomes.push(one(args, folder, &scenario).await?);
+    }
+    Ok(outcomes)
+}
+
+async fn one(args: &Args, folder: &Folder, scenario: &Scenario) -> anyhow::Result<Outcome> {
+    let mut runs = Vec::new();
+    for (number, run) in (1..).zip(&scenario.runs) {
+        note(&format!("{}: {}", scenario.name, run.label));
+        let own = Folder::of_run(folder, &format!("{}-{number}", scenario.name))?;
+        let played = play(run, args.consumer.clone(), &own).await?;
+        let outcome = outcome(run, &played, &own)?;
+        for check in &outcome.checks {
+            note(&line(check));
+        }
+        runs.push(outcome);
+    }
+    Ok(Outcome { name: scenario.name, about: scenario.about, runs })
+}
+
+fn outcome(run: &Run, played: &Played, folder: &Folder) -> anyhow::Result<RunOutcome> {
+    let page = make_report(folder, &played.recorded)?;
+    let mut checks: Vec<_> = run.must.iter().map(|must| must.check(run, played)).collect();
+    // One that does nothing of the kind has no kill points, and proves nothing.
+    let hurts = run.settings.iter().any(|(name, _)| *name == PANIC_AT);
+    if hurts && played.report.counters.workers_restarted == 0 {
+        let was = "no: build one with `make kills`, and give it as --consumer".to_owned();
+        checks.push(Check { must: "the consumer has kill points".to_owned(), was, holds: false });
+    }
+    let settings = run.settings().iter().map(|(name, value)| format!("{name}={value}")).collect();
+    Ok(RunOutcome { label: run.label.clone(), settings, checks, page })
+}
+
+fn line(check: &Check) -> String {
+    let Check { must, was, holds } = check;
+    format!("  {} {must}: {was}", if *holds { "ok  " } else { "FAIL" })
+}
+
+fn told(args: &Args, folder: &Folder, outcomes: &[Outcome]) -> anyhow::Result<ExitCode> {
+    let page = folder.write("report.html", &page::page(outcomes, &folder.0))?;
+    let json = serde_json::to_string_pretty(outcomes)?;
+    folder.write("report.json", &(json.clone() + "\n"))?;
+    let text = if args.json { json } else { summary(outcomes) + &format!("page  {}", page.display()) };
+    let text = args.ci.tell(&outcomes.iter().flat_map(Outcome::cases).collect::<Vec<_>>())? + &text;
+    // Nobody reading it is no fault.
+    let _ = writeln!(stdout(), "{text}");
+    let has_display = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env::var_os(name).is_some());
+    if !args.no_open
+        && has_display
+        && let Err(error) = open::that_detached(&page)
+    {
+        note(&format!("the page cannot be opened: {error}"));
+    }
+    Ok(if outcomes.iter().all(Outcome::holds) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn summary(outcomes: &[Outcome]) -> String {
+    outcomes.iter().fold(String::new(), |text, outcome| {
+        let checks = || outcome.runs.iter().flat_map(|run| &run.checks);
+        let (held, all) = (checks().filter(|check| check.holds).count(), checks().count());
+        let word = if outcome.holds() { "holds" } else { "FAILS" };
+        format!("{text}{:16} {word}  {held} of {all} checks\n", outcome.name)
+    })
+}
+
+fn note(line: &str) {
+    // Nobody reading it is no fault.
+    let _ = writeln!(stderr(), "{line}");
+}
