@@ -2,24 +2,27 @@
 
 use std::{
     io::{IsTerminal as _, Write as _, stderr},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use exportpool_profile::record::{Ending, Moment, Record, Tool, Wave};
-use http::{Request, StatusCode, header::HOST};
+use http::{Request, Response, StatusCode, header::HOST};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Incoming;
 use indicatif::ProgressBar;
 use tokio::{
     sync::{mpsc, watch},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::{connect::Connection, folder::Raw, nothing::Nothing};
 
 /// To the first byte of an answer.
 const ANSWER: Duration = Duration::from_secs(10);
+/// A profile that nobody reads any more ends within this.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
+const ASK_EVERY: Duration = Duration::from_millis(250);
 /// Of an answer that is no profile.
 const MOST_WORDS: usize = 1024;
 /// Longer lines are no records.
@@ -113,29 +116,46 @@ pub(crate) async fn record(
     Ok(ending)
 }
 
-/// The body of a profile that is on.
+/// The body of a profile that is on. Another one that has just ended is waited for: its consumer notices that nobody reads it
+/// any more with its next records, and through an API server later.
 async fn asked(connection: &mut Connection, path: &str) -> anyhow::Result<Incoming> {
+    let begun = Instant::now();
+    loop {
+        let answer = answered(connection, path).await?;
+        if answer.status() != StatusCode::CONFLICT || begun.elapsed() >= ENDS_WITHIN {
+            return Ok(taken(answer, connection.to.clone()).await?);
+        }
+        // To its end, or the connection would be closed.
+        let _ = answer.into_body().collect().await;
+        sleep(ASK_EVERY).await;
+    }
+}
+
+async fn answered(connection: &mut Connection, path: &str) -> anyhow::Result<Response<Incoming>> {
     let request = Request::get(path).header(HOST, "localhost").body(Empty::<Bytes>::new())?;
-    let to = connection.to.clone();
-    let refused = |why: String, remedy| Nothing::Refused { address: to.clone(), why, remedy };
-    let silent = "is it a consumer, and does it run?";
-    let answer = match timeout(ANSWER, connection.requests().send_request(request)).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => return Err(refused(error.to_string(), silent).into()),
-        Err(_) => return Err(refused(format!("no answer in {} s", ANSWER.as_secs()), silent).into()),
-    };
+    let address = connection.to.clone();
+    let silent = |why| Nothing::Refused { address, why, remedy: "is it a consumer, and does it run?" };
+    match timeout(ANSWER, connection.requests().send_request(request)).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(silent(error.to_string()).into()),
+        Err(_) => Err(silent(format!("no answer in {} s", ANSWER.as_secs())).into()),
+    }
+}
+
+async fn taken(answer: Response<Incoming>, address: String) -> Result<Incoming, Nothing> {
+    let refused = |address, why, remedy| Err(Nothing::Refused { address, why, remedy });
     match answer.status() {
         StatusCode::OK => Ok(answer.into_body()),
-        StatusCode::CONFLICT => Err(Nothing::Busy(to).into()),
-        StatusCode::NOT_FOUND => Err(refused(
+        StatusCode::CONFLICT => Err(Nothing::Busy(address)),
+        StatusCode::NOT_FOUND => refused(
+            address,
             "it has no such profile".to_owned(),
             "the consumer is of another version: take exportctl of its version",
-        )
-        .into()),
+        ),
         status => {
             let words = Limited::new(answer.into_body(), MOST_WORDS).collect().await;
             let words = words.map(|words| String::from_utf8_lossy(&words.to_bytes()).trim().to_owned());
-            Err(refused(format!("{status}: {}", words.unwrap_or_default()), "see the consumer's log").into())
+            refused(address, format!("{status}: {}", words.unwrap_or_default()), "see the consumer's log")
         }
     }
 }

@@ -283,7 +283,7 @@ fn a_profile_is_compared_with_one_that_was_kept() {
     let (code, told) = run(&["doctor", "440", "--delay", "100ms", "--save-baseline", "before"]);
     assert!(code == Some(0) && told.contains("kept as baseline before"), "{told}");
     let (code, told) =
-        run(&["doctor", "260", "--delay", "200ms", "--compare", "before", "--junit", "junit.xml"]);
+        run(&["doctor", "130", "--delay", "400ms", "--compare", "before", "--junit", "junit.xml"]);
     assert_eq!(code, Some(1), "{told}");
     let row = told.lines().find(|line| line.starts_with("throughput")).unwrap_or_else(|| panic!("{told}"));
     assert!(row.contains("worse"), "{row}");
