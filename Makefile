@@ -14,7 +14,7 @@ MESSAGES := 6500
 export PATH := $(TOOLS)/bin:$(PATH)
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help demo test e2e cluster cluster-down cluster-load cluster-check cluster-proof cluster-demo crd conformance conformance-tools pages-browser pages-pictures build kills lint fmt schema deny chaos interleavings interleavings-short bench-consumer bench-peers bench-scale-out faults fuzz fuzz-long clean chart chart-docs image kind kind-down tilt-ci
+.PHONY: help demo test e2e cluster cluster-down cluster-load cluster-check cluster-proof cluster-demo crd conformance conformance-tools pages-browser pages-pictures build kills lint fmt schema deny scenarios chaos interleavings interleavings-short bench-consumer bench-peers bench-scale-out faults fuzz fuzz-long clean chart chart-docs image kind kind-down tilt-ci
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -121,6 +121,9 @@ interleavings: $(TOOLS)/bin/cargo-nextest ## the same by many: about ten minutes
 
 schema: ## write docs/schema from the types
 	@cargo run -q -p exportpool-contract --example schema docs/schema
+
+scenarios: $(TOOLS)/bin/cargo-nextest build kills ## exportctl scenario all --fast, and that all of it holds; on a quiet machine, 5 minutes
+	@cargo nextest run --workspace --exclude exportpool-e2e --run-ignored only -E 'test(/^scenario::/)'
 
 chaos: ## 10,000 random kills over 20,000 tasks, on release builds: half an hour; KILLS=500 MESSAGES=350 is a minute
 	@cargo build --release --workspace --bins
