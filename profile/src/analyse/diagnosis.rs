@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::zone::Zone;
+use crate::record::Ending;
 
 /// What may be found, as a word for machines when it is serialized.
 pub trait Named: Copy {
@@ -38,4 +39,24 @@ impl<A> Diagnosis<A> {
 /// The worst of them: green of none.
 pub fn verdict<A>(diagnoses: &[Diagnosis<A>]) -> Zone {
     diagnoses.iter().map(|diagnosis| diagnosis.zone).max().unwrap_or(Zone::Green)
+}
+
+/// How bad it is that a recording is not all of it, what that is told by, and what to do. `None`: it ended as it should have.
+/// The last moment was after so many seconds.
+pub(super) fn unfinished(ending: Option<&Ending>, seconds: f64) -> Option<(Zone, String, &'static str)> {
+    match ending {
+        Some(Ending::Settled | Ending::Over | Ending::Interrupted) => None,
+        Some(Ending::Gone { why }) => {
+            let evidence = format!("the consumer went away after {seconds:.1} s: {why}");
+            Some((Zone::Red, evidence, "its log says why, unless it was killed: by its memory limit?"))
+        }
+        Some(Ending::Overdue) => {
+            let evidence = format!("its jobs were not settled in {seconds:.1} s");
+            Some((Zone::Red, evidence, "its log says what failed; PROCESSING_WAIT is how long it may take"))
+        }
+        None => {
+            let evidence = format!("the recording was cut off after {seconds:.1} s");
+            Some((Zone::Yellow, evidence, "what was before is as it was; profile again for the rest"))
+        }
+    }
 }

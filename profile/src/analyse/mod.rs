@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod flame;
 pub mod heap;
 pub mod memory;
+pub(crate) mod number;
 pub mod quantile;
 pub mod series;
 pub mod trend;

@@ -4,7 +4,10 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use serde::Serialize;
 
-use super::doctor::longest;
+use super::{
+    doctor::longest,
+    number::{float, mebibytes, round},
+};
 use crate::record::{LoopMoment, Moment};
 
 /// A page has so many points of a series at most, however long the profile is.
@@ -90,8 +93,8 @@ impl Course {
                 unit: "MiB",
                 zones: None,
                 series: vec![
-                    of("resident", &|bucket| peak(bucket, |moment| moment.rss_bytes).map(mebibytes)),
-                    of("allocated", &|bucket| peak(bucket, |moment| moment.allocated_bytes).map(mebibytes)),
+                    of("resident", &|bucket| most(bucket, |moment| moment.rss_bytes).map(mebibytes)),
+                    of("allocated", &|bucket| most(bucket, |moment| moment.allocated_bytes).map(mebibytes)),
                 ],
             },
         ];
@@ -174,21 +177,11 @@ fn lines(moments: &[Moment]) -> Vec<Line> {
 }
 
 fn peak(bucket: &[Moment], of: impl Fn(&Moment) -> u64) -> Option<f64> {
-    bucket.iter().map(of).max().map(float)
+    most(bucket, of).map(float)
 }
 
-fn mebibytes(bytes: f64) -> f64 {
-    bytes / (1024.0 * 1024.0)
-}
-
-/// To a thousandth: a page is small.
-fn round(value: f64) -> f64 {
-    (value * 1e3).round() / 1e3
-}
-
-#[expect(clippy::cast_precision_loss, reason = "figures for people")]
-const fn float(number: u64) -> f64 {
-    number as f64
+fn most(bucket: &[Moment], of: impl Fn(&Moment) -> u64) -> Option<u64> {
+    bucket.iter().map(of).max()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     html::escaped,
-    page::{Page, charts, findings, whose},
+    page::{Page, charts, findings, table, whose},
 };
 use crate::{
     analyse::{
@@ -206,22 +206,6 @@ fn kept(messages: &[Waterfall]) -> String {
 fn mostly(rows: &[Row]) -> Option<Step> {
     let critical = rows.iter().filter(|row| row.is_critical);
     critical.max_by_key(|row| row.micros).map(|row| row.step)
-}
-
-/// A table of text, the first of a row its head.
-fn table<const N: usize>(heads: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
-    let rows = rows.fold(String::new(), |mut html, row| {
-        html += "<tr>";
-        for (at, cell) in row.iter().enumerate() {
-            let cell = escaped(cell);
-            let _ = match at {
-                0 => write!(html, "<th scope=\"row\">{cell}</th>"),
-                _ => write!(html, "<td>{cell}</td>"),
-            };
-        }
-        html + "</tr>"
-    });
-    format!("<table>{}<tbody>{rows}</tbody></table>", head(&heads))
 }
 
 fn head(heads: &[&str]) -> String {

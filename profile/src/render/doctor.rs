@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use super::{
     html::escaped,
-    page::{Page, badge, charts, findings, mebibytes, whose},
+    page::{Page, badge, charts, findings, whose},
 };
 use crate::{
     analyse::{
         doctor::{Examination, LoopFigures},
+        number::mebibytes,
         series::Course,
         zone::Zone,
     },

@@ -1,13 +1,10 @@
 //! The flame graph's page.
 
-use std::{cmp::Reverse, fmt::Write as _};
+use std::cmp::Reverse;
 
 use serde::Serialize;
 
-use super::{
-    html::escaped,
-    page::{Page, charts, findings, whose},
-};
+use super::page::{Page, charts, findings, table, whose};
 use crate::{
     analyse::{
         flame::{Change, Difference, Flame, Function, Kind, Shift, share},
@@ -18,8 +15,6 @@ use crate::{
 
 /// Tables have so many rows at most: what comes after is in the graph.
 const MOST_ROWS: usize = 40;
-/// A longer text in a table goes over several lines.
-const LONG: usize = 32;
 const STYLE: &str = include_str!("assets/flame.css");
 const SCRIPT: &str = include_str!("assets/flame.js");
 const GRAPH: &str = include_str!("assets/flame.html");
@@ -205,29 +200,6 @@ fn points(shift: Shift) -> String {
 
 fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
-}
-
-/// A table of text, the first of a row its head.
-pub(super) fn table<const N: usize>(heads: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
-    let heads = heads.iter().fold(String::new(), |mut html, head| {
-        let _ = write!(html, "<th scope=\"col\">{head}</th>");
-        html
-    });
-    let rows = rows.fold(String::new(), |html, row| html + "<tr>" + &cells(&row) + "</tr>");
-    format!("<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>")
-}
-
-fn cells(row: &[String]) -> String {
-    row.iter().enumerate().fold(String::new(), |mut html, (at, cell)| {
-        let is_long = cell.len() > LONG;
-        let cell = escaped(cell);
-        let _ = match at {
-            0 => write!(html, "<th scope=\"row\">{cell}</th>"),
-            _ if is_long => write!(html, "<td class=\"long\">{cell}</td>"),
-            _ => write!(html, "<td>{cell}</td>"),
-        };
-        html
-    })
 }
 
 #[cfg(test)]

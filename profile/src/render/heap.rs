@@ -6,13 +6,11 @@ mod tests;
 
 use serde::Serialize;
 
-use super::{
-    flame::table,
-    page::{Page, charts, findings_with, mebibytes, whose},
-};
+use super::page::{Page, charts, findings_with, table, whose};
 use crate::{
     analyse::{
         heap::{Figures, Function, Heap, Place, Shape, Snapshot, Span, Tree},
+        number::mebibytes,
         series::Course,
     },
     record::Began,

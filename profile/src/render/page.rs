@@ -59,28 +59,61 @@ impl<D: Serialize> Page<'_, D> {
         let (chart_style, charts) = if self.has_charts { (CHARTS_STYLE, &CHARTS[..]) } else { ("", &[][..]) };
         let scripts = charts.iter().chain([&self.script]).filter(|script| !script.is_empty());
         let scripts = scripts.fold(String::new(), |html, script| html + "<script>" + script + "</script>\n");
-        let (tool, style, summary) = (self.tool, self.style, escaped(&self.summary));
-        Ok(format!(
+        let after = format!(
+            "{}<script type=\"application/json\" id=\"data\">{data}</script>\n{scripts}",
+            if self.has_charts { footer() } else { String::new() }
+        );
+        let frame = Frame {
+            title: self.tool,
+            verdict: self.verdict,
+            summary: &self.summary,
+            style: &[chart_style, STYLE, self.style].concat(),
+            sections: &sections,
+            after: &after,
+        };
+        Ok(frame.html())
+    }
+}
+
+/// What is around the sections of a page. What is HTML is so called; all else is text.
+pub(super) struct Frame<'a> {
+    pub(super) title: &'a str,
+    pub(super) verdict: Zone,
+    /// Below the title, in a sentence.
+    pub(super) summary: &'a str,
+    /// CSS.
+    pub(super) style: &'a str,
+    /// HTML.
+    pub(super) sections: &'a str,
+    /// HTML, below all of them.
+    pub(super) after: &'a str,
+}
+
+impl Frame<'_> {
+    /// The page's HTML.
+    pub(super) fn html(&self) -> String {
+        let Self { style, sections, after, .. } = self;
+        format!(
             r#"<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>{tool}: {verdict} - exportpool</title>
-<style>{chart_style}{STYLE}{style}</style>
+<title>{title}: {verdict} - exportpool</title>
+<style>{style}</style>
 </head>
 <body>
-<header><h1>{tool} {badge}</h1><p>{summary}</p></header>
+<header><h1>{title} {badge}</h1><p>{summary}</p></header>
 {MAIN}{sections}</main>
-{footer}<script type="application/json" id="data">{data}</script>
-{scripts}</body>
+{after}</body>
 </html>
 "#,
+            title = escaped(self.title),
             verdict = self.verdict.word(),
             badge = badge(self.verdict),
-            footer = if self.has_charts { footer() } else { String::new() },
-        ))
+            summary = escaped(self.summary),
+        )
     }
 }
 
@@ -160,8 +193,28 @@ fn counted(number: u32, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Bytes for people.
-#[expect(clippy::cast_precision_loss, reason = "figures for people")]
-pub(super) const fn mebibytes(bytes: u64) -> f64 {
-    bytes as f64 / (1024.0 * 1024.0)
+/// A longer text in a table goes over several lines.
+const LONG: usize = 32;
+
+/// A table of text, the first of a row its head.
+pub(super) fn table<const N: usize>(heads: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let heads = heads.iter().fold(String::new(), |mut html, head| {
+        let _ = write!(html, "<th scope=\"col\">{head}</th>");
+        html
+    });
+    let rows = rows.fold(String::new(), |html, row| html + "<tr>" + &cells(&row) + "</tr>");
+    format!("<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>")
+}
+
+fn cells(row: &[String]) -> String {
+    row.iter().enumerate().fold(String::new(), |mut html, (at, cell)| {
+        let is_long = cell.len() > LONG;
+        let cell = escaped(cell);
+        let _ = match at {
+            0 => write!(html, "<th scope=\"row\">{cell}</th>"),
+            _ if is_long => write!(html, "<td class=\"long\">{cell}</td>"),
+            _ => write!(html, "<td>{cell}</td>"),
+        };
+        html
+    })
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     html::escaped,
-    page::{STYLE, badge},
+    page::{Frame, STYLE},
 };
 use crate::analyse::zone::Zone;
 
@@ -38,28 +38,8 @@ pub struct Row {
 #[must_use]
 pub fn tables(title: &str, verdict: Zone, summary: &str, tables: &[Table]) -> String {
     let sections = tables.iter().fold(String::new(), |html, table| html + &section(table));
-    format!(
-        r#"<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{title}: {word} - exportpool</title>
-<style>{STYLE}section > table td {{ text-align: left; }}</style>
-</head>
-<body>
-<header><h1>{title} {badge}</h1><p>{summary}</p></header>
-<main>
-{sections}</main>
-</body>
-</html>
-"#,
-        title = escaped(title),
-        word = verdict.word(),
-        badge = badge(verdict),
-        summary = escaped(summary),
-    )
+    let style = [STYLE, "section > table td { text-align: left; }"].concat();
+    Frame { title, verdict, summary, style: &style, sections: &sections, after: "" }.html()
 }
 
 fn section(of: &Table) -> String {

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     analyse::{
         flame::{Flame, flame},
+        number::{float, mebibytes, round},
         quantile::quantile,
     },
     read::Recorded,
@@ -149,18 +150,4 @@ fn sample(
 
 fn millis(micros: u64) -> f64 {
     float(micros) / 1e3
-}
-
-fn mebibytes(bytes: u64) -> f64 {
-    float(bytes) / (1024.0 * 1024.0)
-}
-
-/// To a thousandth: a baseline is small.
-fn round(value: f64) -> f64 {
-    (value * 1e3).round() / 1e3
-}
-
-#[expect(clippy::cast_precision_loss, reason = "figures for people")]
-const fn float(number: u64) -> f64 {
-    number as f64
 }

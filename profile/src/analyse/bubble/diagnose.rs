@@ -8,12 +8,12 @@ use std::cmp::Reverse;
 use super::{Chains, Durations, Figures, Group, Holdup, Line, float, path::Path};
 use crate::{
     analyse::{
-        diagnosis::Diagnosis,
+        diagnosis::{Diagnosis, unfinished},
         flame::{share, surely},
         zone::Zone,
     },
     read::Recorded,
-    record::{Ending, Step},
+    record::Step,
 };
 
 /// A call of AWS takes 1 to 20 ms at hand and up to some 100 ms in a region: one of twenty may take longer than this, in
@@ -78,25 +78,7 @@ impl Case<'_> {
 
     /// It did not end as it should have.
     fn incomplete(&self) -> Option<Diagnosis<Holdup>> {
-        let Figures { messages, seconds, .. } = self.figures;
-        let (zone, evidence, remedy) = match &self.recorded.ending {
-            Some(Ending::Settled | Ending::Over | Ending::Interrupted) => return None,
-            Some(Ending::Gone { why }) => {
-                let remedy =
-                    "what was before is as it was; the consumer's log says why, unless it was killed";
-                (Zone::Red, format!("the consumer went away after {seconds:.1} s: {why}"), remedy)
-            }
-            Some(Ending::Overdue) => {
-                let evidence = format!(
-                    "its jobs were not settled in {seconds:.1} s; {messages} messages came to an end"
-                );
-                (Zone::Red, evidence, "its log says what failed; PROCESSING_WAIT is how long it may take")
-            }
-            None => {
-                let evidence = format!("the recording was cut off after {seconds:.1} s");
-                (Zone::Yellow, evidence, "what was before is as it was; profile again for the rest")
-            }
-        };
+        let (zone, evidence, remedy) = unfinished(self.recorded.ending.as_ref(), self.figures.seconds)?;
         Some(Diagnosis::new(Holdup::Incomplete, zone, evidence, remedy))
     }
 

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     diagnosis::{Diagnosis, Named, verdict},
+    number::{float, round},
     quantile::quantile,
     zone::Zone,
 };
@@ -379,14 +380,4 @@ fn figures(messages: &Messages, paths: &[(u64, Path)], end_micros: u64) -> Figur
         path_micros: took.iter().sum(),
         gap_micros: paths.iter().map(|(_, path)| path.gap_micros()).sum(),
     }
-}
-
-/// To a thousandth: it is read again as it was written.
-fn round(value: f64) -> f64 {
-    (value * 1e3).round() / 1e3
-}
-
-#[expect(clippy::cast_precision_loss, reason = "figures for people")]
-const fn float(number: u64) -> f64 {
-    number as f64
 }

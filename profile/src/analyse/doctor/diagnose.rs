@@ -2,12 +2,13 @@
 
 use super::{
     Ailment, Figures, LoopFigures,
-    figures::{float, is_working, share},
+    figures::{is_working, share},
 };
 use crate::{
     analyse::{
-        diagnosis::Diagnosis,
+        diagnosis::{Diagnosis, unfinished},
         memory::{LEAK_BYTES, LEAK_SHARE, WARM_AFTER_MICROS},
+        number::float,
         zone::Zone,
     },
     read::Recorded,
@@ -76,36 +77,11 @@ impl Case<'_> {
 
     /// It did not end as it should have.
     fn ended(&self) -> Option<Diagnosis<Ailment>> {
-        let (ailment, zone, evidence, remedy) = match &self.recorded.ending {
-            Some(Ending::Settled | Ending::Over | Ending::Interrupted) => return None,
-            Some(Ending::Gone { why }) => {
-                let evidence = format!("after {:.1} s: {why}", self.figures.seconds);
-                (
-                    Ailment::Gone,
-                    Zone::Red,
-                    evidence,
-                    "its log says why, unless it was killed: by its memory limit?",
-                )
-            }
-            Some(Ending::Overdue) => {
-                let evidence =
-                    format!("{} tasks were settled in {:.1} s", self.figures.settled, self.figures.seconds);
-                (
-                    Ailment::Overdue,
-                    Zone::Red,
-                    evidence,
-                    "its log says what failed; PROCESSING_WAIT is how long it may take",
-                )
-            }
-            None => {
-                let evidence = format!("it says nothing of what came after {:.1} s", self.figures.seconds);
-                (
-                    Ailment::CutOff,
-                    Zone::Yellow,
-                    evidence,
-                    "what was before is as it was; profile again for the rest",
-                )
-            }
+        let (zone, evidence, remedy) = unfinished(self.recorded.ending.as_ref(), self.figures.seconds)?;
+        let ailment = match self.recorded.ending {
+            Some(Ending::Gone { .. }) => Ailment::Gone,
+            Some(_) => Ailment::Overdue,
+            None => Ailment::CutOff,
         };
         Some(Diagnosis::new(ailment, zone, evidence, remedy))
     }

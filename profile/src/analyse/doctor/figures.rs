@@ -4,6 +4,7 @@ use super::{Figures, LoopFigures};
 use crate::{
     analyse::{
         memory::{floor, held, stretches},
+        number::float,
         quantile::quantile,
         trend::Trend,
     },
@@ -85,9 +86,4 @@ fn trend(moments: &[Moment]) -> Option<Trend> {
 
 pub(super) fn share(part: u64, of: f64) -> f64 {
     if of > 0.0 { (float(part) / of).min(1.0) } else { 0.0 }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "figures for people")]
-pub(super) const fn float(number: u64) -> f64 {
-    number as f64
 }

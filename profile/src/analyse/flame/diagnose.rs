@@ -9,7 +9,10 @@ use super::{
     share,
 };
 use crate::{
-    analyse::{diagnosis::Diagnosis, zone::Zone},
+    analyse::{
+        diagnosis::{Diagnosis, unfinished},
+        zone::Zone,
+    },
     read::Recorded,
     record::Ending,
 };
@@ -63,14 +66,11 @@ pub(super) fn diagnoses(case: &Case<'_>) -> Vec<Diagnosis<Hotspot>> {
 }
 
 impl Case<'_> {
+    /// It did not end as it should have. Whether its jobs were done in time is nothing that samples say.
     fn incomplete(&self) -> Option<Diagnosis<Hotspot>> {
-        let (zone, why) = match &self.recorded.ending {
-            None => (Zone::Yellow, "the recording was cut off"),
-            Some(Ending::Gone { why }) => (Zone::Red, why.as_str()),
-            Some(_) => return None,
-        };
-        let evidence = format!("after {:.1} s: {why}", self.figures.seconds);
-        let remedy = "what was before is as it was; the consumer's log says why, unless it was killed";
+        let ending = self.recorded.ending.as_ref().filter(|ending| **ending != Ending::Overdue);
+        let is_overdue = self.recorded.ending == Some(Ending::Overdue);
+        let (zone, evidence, remedy) = unfinished(ending, self.figures.seconds).filter(|_| !is_overdue)?;
         Some(Diagnosis::new(Hotspot::Incomplete, zone, evidence, remedy))
     }
 

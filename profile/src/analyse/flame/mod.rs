@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     diagnosis::{Diagnosis, Named, verdict},
+    number::{float, round},
     zone::Zone,
 };
 use crate::read::Recorded;
@@ -230,17 +231,7 @@ fn figures(recorded: &Recorded, counts: &Counts<'_>, kept: &tree::Kept) -> Figur
     }
 }
 
-/// To a thousandth: it is read again as it was written.
-fn round(value: f64) -> f64 {
-    (value * 1e3).round() / 1e3
-}
-
 /// A part of all, from 0 to 1; 0 of nothing.
 pub(crate) fn share(part: u64, all: u64) -> f64 {
     if all > 0 { float(part) / float(all) } else { 0.0 }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "figures for people")]
-const fn float(number: u64) -> f64 {
-    number as f64
 }

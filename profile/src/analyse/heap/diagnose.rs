@@ -8,9 +8,13 @@ use super::{
     stretch::{Stretch, quiet},
 };
 use crate::{
-    analyse::{diagnosis::Diagnosis, quantile::median, zone::Zone},
+    analyse::{
+        diagnosis::{Diagnosis, unfinished},
+        quantile::median,
+        zone::Zone,
+    },
     read::Recorded,
-    record::{Ending, Moment},
+    record::Moment,
 };
 
 /// Memory beside what is allocated is much if it is more than this much more, in bytes ...
@@ -41,23 +45,7 @@ impl Case<'_> {
 
     /// It did not end as it should have.
     fn incomplete(&self) -> Option<Diagnosis<Finding>> {
-        let (zone, why, remedy) = match &self.recorded.ending {
-            Some(Ending::Settled | Ending::Over | Ending::Interrupted) => return None,
-            Some(Ending::Gone { why }) => {
-                (Zone::Red, why.as_str(), "its log says why, unless it was killed: by its memory limit?")
-            }
-            Some(Ending::Overdue) => (
-                Zone::Red,
-                "its jobs were not settled in time",
-                "its log says what failed; PROCESSING_WAIT is how long it may take",
-            ),
-            None => (
-                Zone::Yellow,
-                "the recording was cut off",
-                "what was before is as it was; profile again for the rest",
-            ),
-        };
-        let evidence = format!("after {:.1} s: {why}", self.figures.seconds);
+        let (zone, evidence, remedy) = unfinished(self.recorded.ending.as_ref(), self.figures.seconds)?;
         Some(Diagnosis::new(Finding::Incomplete, zone, evidence, remedy))
     }
 

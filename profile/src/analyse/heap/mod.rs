@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     diagnosis::{Diagnosis, Named, verdict},
     flame::{Kind, Node},
+    number::{float, round},
     zone::Zone,
 };
 use crate::{read::Recorded, record::Moment};
@@ -238,14 +239,4 @@ fn figures(recorded: &Recorded) -> Figures {
 
 fn seconds(micros: u64) -> f64 {
     round(float(micros) / 1e6)
-}
-
-/// To a thousandth: it is read again as it was written.
-fn round(value: f64) -> f64 {
-    (value * 1e3).round() / 1e3
-}
-
-#[expect(clippy::cast_precision_loss, reason = "figures for people")]
-const fn float(number: u64) -> f64 {
-    number as f64
 }

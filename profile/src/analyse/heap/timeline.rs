@@ -7,7 +7,10 @@ use super::{
     stretch::{Sent, Stretch, sent},
 };
 use crate::{
-    analyse::series::{Chart, Course, MOST_POINTS, Series},
+    analyse::{
+        number,
+        series::{Chart, Course, MOST_POINTS, Series},
+    },
     read::Recorded,
     record::Moment,
 };
@@ -122,6 +125,7 @@ fn jobs(waves: &[Sent], (from, to): (u64, u64)) -> u64 {
     last.filter(|wave| wave.settled.is_none_or(|settled| settled > from)).map_or(0, |wave| wave.jobs)
 }
 
+/// To a thousandth.
 fn mebibytes(bytes: u64) -> f64 {
-    round(float(bytes) / (1024.0 * 1024.0))
+    round(number::mebibytes(bytes))
 }

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{super::flame::table, kib, mib};
-use crate::{
-    analyse::heap::{Heap, Stretch},
-    render::page::mebibytes,
+use super::{super::page::table, kib, mib};
+use crate::analyse::{
+    heap::{Heap, Stretch},
+    number::mebibytes,
 };
 
 /// The chart's size, in its own units.
