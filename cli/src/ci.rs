@@ -15,12 +15,15 @@ use exportpool_profile::analyse::{
 };
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
+use crate::say::print;
+
 /// Where GitHub's runners want a summary, as Markdown.
 const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 
 /// How the outcome is told to a machine.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Machines {
+#[group(skip)]
+pub(crate) struct Args {
     /// Print each finding as an annotation of GitHub Actions, and add them to the job's summary.
     #[arg(long)]
     pub(crate) ci: bool,
@@ -52,23 +55,23 @@ pub(crate) fn cases<A: Named>(suite: &str, diagnoses: &[Diagnosis<A>]) -> Vec<Ca
     diagnoses.iter().map(case).collect()
 }
 
-impl Machines {
-    /// Tells as it is asked for; answers what is to be printed.
+impl Args {
+    /// Tells as it is asked for.
     ///
     /// # Errors
     /// A file cannot be written.
-    pub(crate) fn tell(&self, cases: &[Case]) -> anyhow::Result<String> {
+    pub(crate) fn tell(&self, cases: &[Case]) -> anyhow::Result<()> {
+        if self.ci {
+            print(annotations(cases).trim_end());
+        }
+        if let Some(path) = env::var_os(SUMMARY).filter(|path| self.ci && !path.is_empty()) {
+            append(Path::new(&path), &markdown(cases))?;
+        }
         if let Some(path) = &self.junit {
             let xml = junit(cases)?;
             fs::write(path, xml).with_context(|| format!("{} cannot be written", path.display()))?;
         }
-        if !self.ci {
-            return Ok(String::new());
-        }
-        if let Some(path) = env::var_os(SUMMARY).filter(|path| !path.is_empty()) {
-            append(Path::new(&path), &markdown(cases))?;
-        }
-        Ok(annotations(cases))
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ mod load;
 mod monitor;
 mod profile;
 mod program;
+mod say;
 mod scenario;
 mod source;
 mod stage;

@@ -101,7 +101,7 @@ impl Edge {
             Service::Sqs => sure(self.sqs.call(request).await).map(Body::new),
             Service::DynamoDb => sure(self.dynamodb.call(request).await).map(Body::new),
             Service::S3 => {
-                if request.method() == Method::PUT {
+                if is_of_an_object(&request) && request.method() == Method::PUT {
                     time::sleep(self.store_delay).await;
                 }
                 sure(self.s3.call(request).await).map(Body::new)
@@ -118,6 +118,11 @@ impl Edge {
             }
         }
     }
+}
+
+/// A path has a bucket, and a key if it is of an object.
+fn is_of_an_object(request: &Request<Incoming>) -> bool {
+    request.uri().path().trim_matches('/').contains('/')
 }
 
 fn sure<T>(answer: Result<T, std::convert::Infallible>) -> T {

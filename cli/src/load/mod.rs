@@ -33,7 +33,7 @@ pub(crate) use pace::Pace;
 pub(crate) use plan::{Options, plan};
 pub(crate) use send::{Accepted, Stopped, send};
 
-use crate::{stop, target::Target, usage::usage, verify};
+use crate::{say, stop, target::Target, usage::usage, verify};
 use tell::{Progress, Waiting};
 
 /// What a shell says of a program that Ctrl-C ended.
@@ -48,15 +48,15 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let pace = args.pace().map_err(usage)?;
     let options = args.options(&target, &mut fastrand::Rng::new()).map_err(usage)?;
     options.check().map_err(usage)?;
-    tell::note(&tell::opening(&options, &target.export_jobs));
+    say::note(&tell::opening(&options, &target.export_jobs));
     let client = client(&target).await;
     let Some(accepted) = send_or_abandon(&client, &target.export_jobs, &options, pace).await else {
         return Ok(ExitCode::from(INTERRUPTED));
     };
     if args.json {
-        tell::print(&tell::document(&options, &target.export_jobs, &accepted).to_string());
+        say::print(&tell::document(&options, &target.export_jobs, &accepted).to_string());
     } else if accepted.messages > 0 || !matches!(accepted.stopped, Some(Stopped::Failed(_))) {
-        tell::print(&tell::summary(&options, &accepted));
+        say::print(&tell::summary(&options, &accepted));
     }
     let sent_all = accepted.stopped.is_none() && accepted.refused == 0;
     if args.verify && sent_all {
@@ -72,11 +72,11 @@ async fn verified(args: &Args, target: &Target, options: &Options) -> anyhow::Re
     let findings = tokio::select! {
         findings = settled => findings?,
         () = stop::asked() => {
-            tell::note("stopped, nothing is checked: what was sent is still worked off");
+            say::note("stopped, nothing is checked: what was sent is still worked off");
             return Ok(ExitCode::from(INTERRUPTED));
         }
     };
-    tell::print(&if args.json {
+    say::print(&if args.json {
         tell::findings_document(&findings).to_string()
     } else {
         tell::findings(&findings)
@@ -104,7 +104,7 @@ async fn send_or_abandon(
     let signals = async {
         stop::asked().await;
         cancel.cancel();
-        tell::note("stopping when the requests under way are answered; Ctrl-C again to leave them");
+        say::note("stopping when the requests under way are answered; Ctrl-C again to leave them");
         stop::asked().await;
     };
     let accepted = tokio::select! {

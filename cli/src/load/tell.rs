@@ -1,7 +1,7 @@
 //! What a run tells: where it sends, how far it is, what was accepted.
 
 use std::{
-    io::{IsTerminal as _, Write as _, stderr, stdout},
+    io::{IsTerminal as _, stderr},
     time::{Duration, Instant},
 };
 
@@ -13,20 +13,13 @@ use super::{
     send::{Accepted, Stopped},
     units::bytes_text,
 };
-use crate::verify::{Findings, Settled};
+use crate::{
+    say::note,
+    verify::{Findings, Settled},
+};
 
 /// Time between two lines of progress where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
-
-/// A line beside the outcome. Nobody reading it is no fault.
-pub(super) fn note(line: &str) {
-    let _ = writeln!(stderr(), "{line}");
-}
-
-/// The outcome. Nobody reading it is no fault.
-pub(super) fn print(text: &str) {
-    let _ = writeln!(stdout(), "{text}");
-}
 
 /// What is about to be sent, and where.
 pub(super) fn opening(options: &Options, queue_url: &str) -> String {

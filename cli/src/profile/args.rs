@@ -8,9 +8,9 @@ use exportpool_profile::{analyse::baseline::About, record::Tool};
 use super::{
     baselines::Name,
     own::{Setup, Waves},
+    telling::Telling,
 };
 use crate::{
-    ci,
     load::{self, units},
     usage::usage,
 };
@@ -133,19 +133,6 @@ pub(super) struct Report {
     pub(super) telling: Telling,
 }
 
-/// How the outcome is told.
-#[derive(Debug, Clone, clap::Args)]
-pub(super) struct Telling {
-    /// Do not open the page in a browser.
-    #[arg(long)]
-    pub(super) no_open: bool,
-    /// Print the report as JSON.
-    #[arg(long, conflicts_with = "ci")]
-    pub(super) json: bool,
-    #[command(flatten)]
-    pub(super) ci: ci::Machines,
-}
-
 impl Profile {
     /// So many floors tell a leak from chance.
     const HEAP_WAVES: u32 = 10;
@@ -168,25 +155,30 @@ impl Profile {
     /// # Errors
     /// They make no sense.
     pub(super) fn waves(&self, tool: Tool, source: &str) -> anyhow::Result<Waves> {
-        let count = self.waves.unwrap_or(if tool == Tool::Heap { Self::HEAP_WAVES } else { 1 });
         let mut dice = fastrand::Rng::new();
         let mut wave = || {
             let options = self.files.options("profile", self.messages, source.to_owned(), &mut dice);
             options.check().map_err(usage)?;
             anyhow::Ok(vec![options])
         };
-        let waves: Vec<_> = (0..count).map(|_| wave()).collect::<Result<_, _>>()?;
+        let waves: Vec<_> = (0..self.count(tool)).map(|_| wave()).collect::<Result<_, _>>()?;
         let pause = if waves.len() > 1 { self.pause } else { Duration::ZERO };
         Ok(Waves { waves, pause, within: self.processing_wait })
     }
 
-    /// What its figures depend on, beside the machine: of its own consumer all, of others what is asked of them.
-    pub(super) fn about(&self) -> About {
+    /// How many waves of jobs are sent.
+    fn count(&self, tool: Tool) -> u32 {
+        self.waves.unwrap_or(if tool == Tool::Heap { Self::HEAP_WAVES } else { 1 })
+    }
+
+    /// What its figures depend on, beside the machine. Of the consumers of others nothing is known.
+    pub(super) fn about(&self, tool: Tool) -> About {
         let is_own = self.attach.is_none() && self.pod.is_none();
         let set = |name: &str| Some((name.to_owned(), std::env::var(name).ok()?));
         let jobs = [
             ("jobs".to_owned(), self.messages.to_string()),
-            ("waves".to_owned(), self.waves.map_or("default".to_owned(), |waves| waves.to_string())),
+            ("waves".to_owned(), self.count(tool).to_string()),
+            ("pause".to_owned(), humantime::format_duration(self.pause).to_string()),
             ("store-delay".to_owned(), humantime::format_duration(self.store_delay).to_string()),
         ];
         let settings =

@@ -1,8 +1,7 @@
 //! Profiles that are kept under a name, for later ones to be compared with: `exportctl baselines`.
 
 use std::{
-    fmt, fs,
-    io::{self, Write as _, stdout},
+    fmt, fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
     str::FromStr,
@@ -18,7 +17,7 @@ use exportpool_profile::{
     record::Tool,
 };
 
-use crate::usage::usage;
+use crate::{say::print, usage::usage};
 
 /// In the folder of reports.
 const FOLDER: &str = "baselines";
@@ -103,8 +102,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             anyhow::Ok(format!("{text}removed {name}\n"))
         })?,
     };
-    // Nobody reading it is no fault.
-    let _ = write!(stdout(), "{text}");
+    print(text.trim_end());
     Ok(ExitCode::SUCCESS)
 }
 

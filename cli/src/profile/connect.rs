@@ -23,21 +23,21 @@ use crate::{
 };
 
 /// A connection to a consumer, at the port for profiles.
-pub(crate) struct Connection {
+pub(super) struct Connection {
     /// Where it goes, for people.
-    pub(crate) to: String,
-    pub(crate) way: Way,
+    pub(super) to: String,
+    pub(super) way: Way,
 }
 
 /// It ends when this is dropped.
-pub(crate) enum Way {
+pub(super) enum Way {
     Local(SendRequest<Empty<Bytes>>),
     Forwarded(Link),
 }
 
 impl Connection {
     /// Sends requests.
-    pub(crate) fn requests(&mut self) -> &mut SendRequest<Empty<Bytes>> {
+    pub(super) fn requests(&mut self) -> &mut SendRequest<Empty<Bytes>> {
         match &mut self.way {
             Way::Local(requests) => requests,
             Way::Forwarded(link) => &mut link.requests,
@@ -49,7 +49,7 @@ impl Connection {
 ///
 /// # Errors
 /// Nobody is there.
-pub(crate) async fn to_port(port: u16) -> Result<Connection, Nothing> {
+pub(super) async fn to_port(port: u16) -> Result<Connection, Nothing> {
     let to = format!("127.0.0.1:{port}");
     let refused = |why: String| Nothing::Refused {
         address: to.clone(),
@@ -68,7 +68,7 @@ pub(crate) async fn to_port(port: u16) -> Result<Connection, Nothing> {
 ///
 /// # Errors
 /// There is none, or it takes no profiles.
-pub(crate) async fn to_process(pid: i32) -> Result<Connection, Nothing> {
+pub(super) async fn to_process(pid: i32) -> Result<Connection, Nothing> {
     let port = listens_at(pid)?;
     let connection = to_port(port).await?;
     Ok(Connection { to: format!("process {pid}"), ..connection })
@@ -113,7 +113,7 @@ fn network(of: &Process) -> Result<Option<u64>, ProcError> {
 ///
 /// # Errors
 /// There is none, it may not be profiled, or not by who asks.
-pub(crate) async fn to_pod(cluster: &Cluster, pod: &str) -> Result<Connection, Nothing> {
+pub(super) async fn to_pod(cluster: &Cluster, pod: &str) -> Result<Connection, Nothing> {
     let api: Api<Pod> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let no_way = |why: anyhow::Error| Nothing::NoWay { pod: pod.to_owned(), why };
     let found = api.get_opt(pod).await.map_err(|error| no_way(error.into()))?;

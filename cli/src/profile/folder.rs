@@ -11,11 +11,11 @@ use chrono::{DateTime, Local};
 use exportpool_profile::record::{Ending, Record};
 
 /// What was recorded, a line of JSON each.
-pub(crate) const RAW: &str = "profile.ndjson";
+pub(super) const RAW: &str = "profile.ndjson";
 /// What it means, for machines.
-pub(crate) const REPORT: &str = "report.json";
+pub(super) const REPORT: &str = "report.json";
 /// What it means, for people.
-pub(crate) const PAGE: &str = "report.html";
+pub(super) const PAGE: &str = "report.html";
 /// Profiles of the same tool that may begin in the same second.
 const SAME_SECOND: u32 = 100;
 
@@ -98,7 +98,7 @@ impl Raw {
     ///
     /// # Errors
     /// The disk takes no more.
-    pub(crate) fn write(&mut self, line: &[u8]) -> anyhow::Result<()> {
+    pub(super) fn write(&mut self, line: &[u8]) -> anyhow::Result<()> {
         self.file.write_all(line).with_context(|| not_written(&self.path))
     }
 
@@ -106,7 +106,7 @@ impl Raw {
     ///
     /// # Errors
     /// The disk takes no more.
-    pub(crate) fn keep(&mut self, record: &Record) -> anyhow::Result<()> {
+    pub(super) fn keep(&mut self, record: &Record) -> anyhow::Result<()> {
         let mut line = serde_json::to_vec(record)?;
         line.push(b'\n');
         self.write(&line)
@@ -116,7 +116,7 @@ impl Raw {
     ///
     /// # Errors
     /// The disk takes no more.
-    pub(crate) fn end(&mut self, ending: &Ending) -> anyhow::Result<()> {
+    pub(super) fn end(&mut self, ending: &Ending) -> anyhow::Result<()> {
         self.keep(&Record::Ended(ending.clone()))?;
         self.file.flush().with_context(|| not_written(&self.path))
     }

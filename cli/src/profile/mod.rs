@@ -2,7 +2,7 @@
 //!
 //! Read in order: [`args`] what was asked, [`own`] a consumer that is started for it, [`connect`] the way to one, [`record`]
 //! what it tells until it is over, [`folder`] where that is kept, [`report`] what it means, [`baselines`] what it was before,
-//! [`tell`] the verdict.
+//! [`tell`] the verdict, [`telling`] to whom.
 
 mod args;
 pub(crate) mod baselines;
@@ -14,6 +14,7 @@ mod record;
 mod report;
 mod run;
 mod tell;
+mod telling;
 
 pub(crate) use args::Args;
 pub(crate) use folder::Folder;
@@ -21,3 +22,4 @@ pub(crate) use nothing::EXIT_NOTHING;
 pub(crate) use own::{Own, Setup, Waves};
 pub(crate) use report::{make_page as make_report, recorded};
 pub(crate) use run::run;
+pub(crate) use telling::Telling;

@@ -7,7 +7,7 @@ pub(crate) const EXIT_NOTHING: u8 = 2;
 
 /// Nothing was collected.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Nothing {
+pub(super) enum Nothing {
     /// The consumer ended before it was ready.
     #[error("the consumer did not start: {why}\n  its log is {}", log.display())]
     Ended {

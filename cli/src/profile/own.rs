@@ -147,7 +147,7 @@ impl Own {
     ///
     /// # Errors
     /// It does not answer there.
-    pub(crate) async fn connect(&self) -> Result<Connection, Nothing> {
+    async fn connect(&self) -> Result<Connection, Nothing> {
         Ok(Connection { to: "the consumer".to_owned(), ..to_port(self.profiles).await? })
     }
 

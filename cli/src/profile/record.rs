@@ -29,20 +29,20 @@ const MOST_WORDS: usize = 1024;
 const LONGEST_LINE: usize = 4 << 20;
 
 /// What whoever gives a consumer its jobs hears from whoever records it, and tells.
-pub(crate) struct Heard {
+pub(super) struct Heard {
     settled: watch::Receiver<Option<u64>>,
     waves: mpsc::UnboundedSender<u64>,
 }
 
 /// The other end of [`Heard`].
-pub(crate) struct Ear {
+pub(super) struct Ear {
     settled: watch::Sender<Option<u64>>,
     waves: mpsc::UnboundedReceiver<u64>,
 }
 
 impl Heard {
     /// One, and its other end.
-    pub(crate) fn new() -> (Self, Ear) {
+    pub(super) fn new() -> (Self, Ear) {
         let ((send, settled), (waves, receive)) = (watch::channel(None), mpsc::unbounded_channel());
         (Self { settled, waves }, Ear { settled: send, waves: receive })
     }
@@ -51,7 +51,7 @@ impl Heard {
     ///
     /// # Errors
     /// Nobody records any more.
-    pub(crate) async fn settled(&mut self) -> anyhow::Result<u64> {
+    pub(super) async fn settled(&mut self) -> anyhow::Result<u64> {
         let settled = *self.settled.wait_for(Option::is_some).await?;
         Ok(settled.unwrap_or(0))
     }
@@ -60,13 +60,13 @@ impl Heard {
     ///
     /// # Errors
     /// Nobody records any more.
-    pub(crate) async fn settled_by(&mut self, tasks: u64) -> anyhow::Result<()> {
+    pub(super) async fn settled_by(&mut self, tasks: u64) -> anyhow::Result<()> {
         self.settled.wait_for(|now| now.unwrap_or(0) >= tasks).await?;
         Ok(())
     }
 
     /// So many jobs are sent; 0: those before are settled.
-    pub(crate) fn wave(&self, jobs: u64) {
+    pub(super) fn wave(&self, jobs: u64) {
         // Nobody who records it is no fault: the profile is over.
         let _ = self.waves.send(jobs);
     }
@@ -76,7 +76,7 @@ impl Heard {
 ///
 /// # Errors
 /// Nothing comes, or the disk takes no more.
-pub(crate) async fn record(
+pub(super) async fn record(
     connection: &mut Connection,
     tool: Tool,
     raw: &mut Raw,

@@ -1,11 +1,6 @@
 //! A profile, from its start to its verdict.
 
-use std::{
-    env,
-    io::{Write as _, stderr, stdout},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{process::ExitCode, time::Duration};
 
 use chrono::Local;
 use exportpool_profile::{
@@ -16,16 +11,17 @@ use exportpool_profile::{
 use tokio::time;
 
 use super::{
-    args::{Args, Command, Profile, Telling},
-    baselines::{self, Baselines},
+    args::{Args, Command, Profile},
+    baselines::{self, Baselines, Name},
     connect::{Connection, to_pod, to_process},
     folder::{Folder, PAGE},
     nothing::{EXIT_NOTHING, Nothing},
     own::{Own, Waves},
     record::{Heard, record},
     report, tell,
+    telling::Telling,
 };
-use crate::{cluster::cluster, program::title, stop};
+use crate::{cluster::cluster, program::title, say::note, stop};
 
 const EXIT_RED: u8 = 1;
 
@@ -62,12 +58,22 @@ async fn profiled(tool: Tool, profile: &Profile) -> anyhow::Result<ExitCode> {
         Ok(recorded) => recorded,
         Err(error) => return nothing(&folder, error),
     };
-    let now = Baseline::of(tool, profile.about(), &recorded);
+    let now = Baseline::of(tool, profile.about(tool), &recorded);
     if let Some(name) = &profile.save_baseline {
-        let kept = baselines.keep(name, &now)?;
-        note(&format!("kept as baseline {name}: {}", kept.display()));
+        keep(&baselines, name, &now, &recorded)?;
     }
     told(&folder, &recorded, before.map(|before| (before, now)).as_ref(), &profile.telling)
+}
+
+/// Keeps what was measured, unless it is not all of it.
+fn keep(baselines: &Baselines, name: &Name, now: &Baseline, recorded: &Recorded) -> anyhow::Result<()> {
+    if let Some(Ending::Settled | Ending::Over | Ending::Interrupted) = recorded.ending {
+        let kept = baselines.keep(name, now)?;
+        note(&format!("kept as baseline {name}: {}", kept.display()));
+    } else {
+        note(&format!("not kept as baseline {name}: the profile did not end as it should have"));
+    }
+    Ok(())
 }
 
 /// A profile that is made.
@@ -175,23 +181,7 @@ fn told(
 ) -> anyhow::Result<ExitCode> {
     let report = report::make(folder, recorded, baselines)?;
     let page = folder.0.join(PAGE);
-    let text =
-        if telling.json { serde_json::to_string_pretty(&report)? } else { tell::verdict(&report, &page) };
-    let text = telling.ci.tell(&report.cases())? + &text;
-    // Nobody reading it is no fault.
-    let _ = writeln!(stdout(), "{text}");
-    let has_display = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env::var_os(name).is_some());
-    if !telling.no_open
-        && has_display
-        && let Err(error) = open::that_detached(&page)
-    {
-        note(&format!("the page cannot be opened: {error}"));
-    }
+    telling.tell(&tell::verdict(&report, &page), &report, &report.cases(), &page)?;
     let is_red = report.verdict() == Zone::Red;
     Ok(if is_red { ExitCode::from(EXIT_RED) } else { ExitCode::SUCCESS })
-}
-
-fn note(line: &str) {
-    // Nobody reading it is no fault.
-    let _ = writeln!(stderr(), "{line}");
 }

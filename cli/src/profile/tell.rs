@@ -7,7 +7,7 @@ use exportpool_profile::analyse::{
     diagnosis::{Diagnosis, Named},
     doctor::{Examination, LoopFigures},
     flame::{Figures, Flame},
-    heap::Heap,
+    heap::{self, Heap},
     zone::Zone,
 };
 
@@ -92,7 +92,18 @@ fn of_bubble(bubble: &Bubble) -> String {
 }
 
 fn of_heap(heap: &Heap) -> String {
-    heap.diagnoses.iter().map(told).fold(String::new(), |text, found| text + &found) + "\n"
+    let heap::Figures { settled, seconds, waves, resident, allocated, .. } = heap.figures;
+    let mebibytes = |bytes: u64| bytes as f64 / (1024.0 * 1024.0);
+    let mut text = format!(
+        "{settled} tasks settled in {seconds:.1} s and {waves} waves; allocated {:.1} MiB at first, {:.1} at most, {:.1} at last; \
+         resident {:.1} MiB at most\n",
+        mebibytes(allocated.first),
+        mebibytes(allocated.most),
+        mebibytes(allocated.last),
+        mebibytes(resident.most),
+    );
+    text.extend(heap.diagnoses.iter().map(told));
+    text + "\n"
 }
 
 fn told<A: Named>(diagnosis: &Diagnosis<A>) -> String {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::catalog::{Scenario, all};
-use crate::ci;
+use crate::profile::Telling;
 
 /// Play a consumer through stated situations, and check what must hold in each
 ///
@@ -24,14 +24,8 @@ pub(crate) struct Args {
     /// Reports go into a folder of this one.
     #[arg(long, value_name = "FOLDER", default_value = ".exportctl")]
     pub(super) reports: PathBuf,
-    /// Do not open the page in a browser.
-    #[arg(long)]
-    pub(super) no_open: bool,
-    /// Print what holds as JSON.
-    #[arg(long, conflicts_with = "ci")]
-    pub(super) json: bool,
     #[command(flatten)]
-    pub(super) ci: ci::Machines,
+    pub(super) telling: Telling,
 }
 
 impl Args {

@@ -24,8 +24,10 @@ pub(super) struct Run {
     pub(super) label: String,
     /// What looks at it.
     pub(super) tool: Tool,
+    /// Worker threads, with a task at a time each.
+    pub(super) workers: u32,
     /// Its settings, beside what is the same in all: see [`Run::settings`].
-    pub(super) settings: Vec<(&'static str, String)>,
+    settings: Vec<(&'static str, &'static str)>,
     pub(super) load: Load,
     /// Requests to /health, meanwhile.
     pub(super) health: Option<Asked>,
@@ -94,15 +96,16 @@ impl Run {
         Self {
             label: format!("{workers} workers, {} messages", load.messages * u64::from(load.batches)),
             tool: Tool::Doctor,
-            settings: vec![(name::WORKER_POOL_SIZE, workers.to_string())],
+            workers,
+            settings: vec![],
             load,
             health: None,
             must,
         }
     }
 
-    fn with(mut self, name: &'static str, value: &str) -> Self {
-        self.settings.push((name, value.to_string()));
+    fn with(mut self, name: &'static str, value: &'static str) -> Self {
+        self.settings.push((name, value));
         self
     }
 
@@ -110,19 +113,12 @@ impl Run {
         Self { label: label.into(), ..self }
     }
 
-    /// Its worker threads.
-    pub(super) fn workers(&self) -> u64 {
-        let set = self.settings.iter().find(|(name, _)| *name == name::WORKER_POOL_SIZE);
-        set.and_then(|(_, workers)| workers.parse().ok()).unwrap_or(4)
-    }
-
     /// All of its settings: what the environment says of these is not taken. Downloads from one host are not limited below
     /// the pool, since all files come from one.
     pub(super) fn settings(&self) -> Vec<(&'static str, String)> {
         let same = [(name::TASKS_PER_WORKER, "1"), (name::PER_HOST_CONCURRENCY, "64")];
-        let is_set = |name: &str| self.settings.iter().any(|(set, _)| *set == name);
-        let same = same.into_iter().filter(|(name, _)| !is_set(name));
-        same.map(|(name, value)| (name, value.to_owned())).chain(self.settings.clone()).collect()
+        let own = same.iter().chain(&self.settings).map(|(name, value)| (*name, (*value).to_owned()));
+        std::iter::once((name::WORKER_POOL_SIZE, self.workers.to_string())).chain(own).collect()
     }
 }
 
@@ -247,16 +243,14 @@ fn overflow() -> Scenario {
 fn isolation() -> Scenario {
     let load = Load { delay: Duration::from_secs(1), ..Load::of(20) };
     let must = vec![Must::Drained, Must::Respawned, Must::MainAnswers];
-    let run = Run::of(2, load, must).with(PANIC_AT, "claimed:/5");
+    // Of consumers with kill points alone.
+    let run = Run::of(2, load, must).with("EXPORTPOOL_PANIC_AT", "claimed:/5");
     Scenario {
         name: "isolation",
         about: "a worker that panics is replaced, main does not notice, nothing is lost (needs kill points)",
         runs: vec![run.called("each fifth task panics")],
     }
 }
-
-/// Of consumers with kill points alone.
-pub(super) const PANIC_AT: &str = "EXPORTPOOL_PANIC_AT";
 
 fn light() -> Scenario {
     Scenario {

@@ -99,7 +99,14 @@ impl Must {
             }
             Self::Respawned => {
                 let restarted = of.report.counters.workers_restarted;
-                check("workers that panic are replaced", format!("{restarted} were"), restarted > 0)
+                let was = match restarted {
+                    0 => {
+                        "none was: has the consumer kill points? `make kills` builds one, --consumer takes it"
+                            .to_owned()
+                    }
+                    restarted => format!("{restarted} were"),
+                };
+                check("workers that panic are replaced", was, restarted > 0)
             }
             Self::HandedOver => {
                 let handed = of.report.counters.handed_over;
@@ -202,7 +209,7 @@ fn takes(run: &Run, recorded: &Recorded) -> Check {
     let begin = of_tasks().filter(|of| of.step == Step::Claim).map(|of| of.from_micros).min();
     let end = of_tasks().filter(|of| of.step == Step::Record).map(|of| of.to_micros).max();
     let took = begin.zip(end).map(|(begin, end)| float(end.saturating_sub(begin)) / 1e6);
-    let rounds = run.load.tasks().div_ceil(run.workers());
+    let rounds = run.load.tasks().div_ceil(u64::from(run.workers));
     let ideal = float(rounds) * run.load.delay.as_secs_f64();
     let rate = |seconds: f64| float(run.load.tasks()) / seconds;
     Check {

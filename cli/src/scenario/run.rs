@@ -1,11 +1,6 @@
 //! One or all, one after the other.
 
-use std::{
-    env,
-    io::{Write as _, stderr, stdout},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 use chrono::Local;
 use exportpool_profile::analyse::zone::Zone;
@@ -13,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     Args,
-    catalog::{PANIC_AT, Run, Scenario},
+    catalog::{Run, Scenario},
     check::Check,
     page,
     play::{Played, play},
@@ -22,6 +17,7 @@ use crate::{
     ci::Case,
     profile::{EXIT_NOTHING, Folder, make_report},
     program::title,
+    say::note,
     stop,
 };
 
@@ -82,6 +78,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match played {
         Ok(outcomes) => told(&args, &folder, &outcomes),
         Err(error) => {
+            folder.discard();
             note(&format!("{}: {error:#}", title()));
             Ok(ExitCode::from(EXIT_NOTHING))
         }
@@ -115,13 +112,7 @@ async fn one(args: &Args, folder: &Folder, scenario: &Scenario) -> anyhow::Resul
 
 fn outcome(run: &Run, played: &Played, folder: &Folder) -> anyhow::Result<RunOutcome> {
     let page = make_report(folder, &played.recorded)?;
-    let mut checks: Vec<_> = run.must.iter().map(|must| must.check(run, played)).collect();
-    // One that does nothing of the kind has no kill points, and proves nothing.
-    let hurts = run.settings.iter().any(|(name, _)| *name == PANIC_AT);
-    if hurts && played.report.counters.workers_restarted == 0 {
-        let was = "no: build one with `make kills`, and give it as --consumer".to_owned();
-        checks.push(Check { must: "the consumer has kill points".to_owned(), was, holds: false });
-    }
+    let checks = run.must.iter().map(|must| must.check(run, played)).collect();
     let settings = run.settings().iter().map(|(name, value)| format!("{name}={value}")).collect();
     Ok(RunOutcome { label: run.label.clone(), settings, checks, page })
 }
@@ -133,19 +124,10 @@ fn line(check: &Check) -> String {
 
 fn told(args: &Args, folder: &Folder, outcomes: &[Outcome]) -> anyhow::Result<ExitCode> {
     let page = folder.write("report.html", &page::page(outcomes, &folder.0))?;
-    let json = serde_json::to_string_pretty(outcomes)?;
-    folder.write("report.json", &(json.clone() + "\n"))?;
-    let text = if args.json { json } else { summary(outcomes) + &format!("page  {}", page.display()) };
-    let text = args.ci.tell(&outcomes.iter().flat_map(Outcome::cases).collect::<Vec<_>>())? + &text;
-    // Nobody reading it is no fault.
-    let _ = writeln!(stdout(), "{text}");
-    let has_display = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env::var_os(name).is_some());
-    if !args.no_open
-        && has_display
-        && let Err(error) = open::that_detached(&page)
-    {
-        note(&format!("the page cannot be opened: {error}"));
-    }
+    folder.write("report.json", &(serde_json::to_string_pretty(outcomes)? + "\n"))?;
+    let text = summary(outcomes) + &format!("page  {}", page.display());
+    let cases: Vec<_> = outcomes.iter().flat_map(Outcome::cases).collect();
+    args.telling.tell(&text, &outcomes, &cases, &page)?;
     Ok(if outcomes.iter().all(Outcome::holds) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -156,9 +138,4 @@ fn summary(outcomes: &[Outcome]) -> String {
         let word = if outcome.holds() { "holds" } else { "FAILS" };
         format!("{text}{:16} {word}  {held} of {all} checks\n", outcome.name)
     })
-}
-
-fn note(line: &str) {
-    // Nobody reading it is no fault.
-    let _ = writeln!(stderr(), "{line}");
 }
