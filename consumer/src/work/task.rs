@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    pin::pin,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -104,10 +105,14 @@ impl<S: ObjectStore, L: Ledger, F: Source> TaskRunner<S, L, F> {
     pub async fn run(&self, task: &Task, cancel: &CancellationToken) -> WorkResult {
         let traces = Traces::default();
         let begun = Instant::now();
-        let ended = tokio::select! {
-            biased;
-            () = cancel.cancelled() => TaskEnd::Stopped,
-            ended = self.in_time(self.export(task, &traces)) => ended,
+        let ended = {
+            // A future is copied into each other one that it is given to, and this one is large.
+            let work = pin!(self.export(task, &traces));
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => TaskEnd::Stopped,
+                ended = self.in_time(work) => ended,
+            }
         };
         let overdue = matches!(ended, TaskEnd::Overdue);
         let claimed = traces.claimed.borrow().clone();
@@ -164,7 +169,8 @@ impl<S: ObjectStore, L: Ledger, F: Source> TaskRunner<S, L, F> {
 
     /// `None`: done before.
     async fn export(&self, task: &Task, traces: &Traces) -> Result<Option<Stored>, TaskFault> {
-        let Some(claimed) = self.operations.step(task.no, Step::Claim, self.claim(task)).await? else {
+        let claim = pin!(self.claim(task));
+        let Some(claimed) = self.operations.step(task.no, Step::Claim, claim).await? else {
             return self.tidy(task).await.map(|()| None);
         };
         *traces.claimed.borrow_mut() = Some(claimed.clone());
@@ -289,7 +295,7 @@ impl<S: ObjectStore, L: Ledger, F: Source> TaskRunner<S, L, F> {
     /// Asks for the file, and tells how long its source took: to be connected, if it had to be, and to answer.
     async fn first_byte(&self, task: &Task, request: &Request) -> Result<(SourceHead, F::Body), TaskFault> {
         let asked = Instant::now();
-        let (fetched, connected) = connect::noted(self.fetch(task, request)).await;
+        let (fetched, connected) = connect::noted(pin!(self.fetch(task, request))).await;
         let (failed, now) = (fetched.is_err(), Instant::now());
         if let Some(Connected { from, to, failed }) = connected {
             self.operations.worked(task.no, Step::Connect, from, to, failed);

@@ -140,6 +140,7 @@ impl LoopProbes {
             send,
             late: Arc::clone(&late),
             unanswered: None,
+            sending: Duration::ZERO,
             schedule,
             measured: begun,
             waited_before: begun.waited,
@@ -163,13 +164,13 @@ impl LoopProbes {
         every.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
         for round in 0_u64.. {
             every.tick().await;
-            let (now, records) = (Instant::now(), self.0.records.load(Ordering::Acquire));
+            let records = self.0.records.load(Ordering::Acquire);
             lock(&self.0.loops).retain_mut(|probed| {
                 if probed.of == ProbedLoop::Worker && !round.is_multiple_of(WORKERS_AT) {
                     return true;
                 }
                 probed.collect(&mut lock(self.of(probed.of)), records);
-                probed.probe(now)
+                probed.probe()
             });
         }
     }

@@ -26,6 +26,8 @@ pub(super) struct Probed {
     pub(super) late: Arc<AtomicU64>,
     /// When the probe was sent that is not answered yet.
     pub(super) unanswered: Option<Instant>,
+    /// The sending of it took so long.
+    pub(super) sending: Duration,
     /// What its thread had waited for a CPU when the last probe was sent.
     pub(super) waited_before: Duration,
     pub(super) schedule: Option<Schedule>,
@@ -41,7 +43,7 @@ pub(super) struct Recorded {
     /// Since then.
     since: OnCpu,
     late_micros: Vec<u32>,
-    /// The most of these that was no waiting for a CPU.
+    /// The most of these that the loop was away.
     away: Duration,
 }
 
@@ -96,10 +98,12 @@ impl Drop for Recording {
 
 impl Probed {
     /// Sends a probe, unless one is not answered yet. `false`: nobody is there any more.
-    pub(super) fn probe(&mut self, now: Instant) -> bool {
+    pub(super) fn probe(&mut self) -> bool {
+        let now = Instant::now();
         match self.send.try_send(now) {
             Ok(()) => {
                 (self.unanswered, self.waited_before) = (Some(now), self.measured.waited);
+                self.sending = now.elapsed();
                 true
             }
             Err(error) => !matches!(error, TrySendError::Closed(_)),
@@ -124,9 +128,11 @@ impl Probed {
         }
     }
 
-    /// What of a delay is no waiting for a CPU, at least.
+    /// For so long of a delay the loop did something else, at least: its thread did not wait for a CPU, nor did observe's,
+    /// between the two steps of sending a probe.
     fn away(&self, late: Duration, until_now: OnCpu) -> Duration {
-        late.saturating_sub(until_now.waited.saturating_sub(self.waited_before))
+        let waited = until_now.waited.saturating_sub(self.waited_before);
+        late.saturating_sub(self.sending).saturating_sub(waited)
     }
 
     /// A profile begins.

@@ -9,11 +9,12 @@ use super::{
 use crate::{
     analyse::{
         flame::{Flame, flame},
+        memory::held,
         number::{float, mebibytes, round},
         quantile::quantile,
     },
     read::Recorded,
-    record::{LoopMoment, Moment, Operation, Step, Tool, Wave},
+    record::{LoopMoment, Operation, Step, Tool, Wave},
 };
 
 /// A window with fewer operations of a step says nothing of how long it takes.
@@ -81,18 +82,13 @@ fn memory(windows: &[Window<'_>], recorded: &Recorded) -> Vec<Measured> {
     let peak = recorded.moments.iter().map(|moment| moment.rss_bytes).max().filter(|most| *most > 0);
     vec![
         sample(quantity, windows, |window| {
-            window.moments.iter().map(|moment| bytes(moment)).min().map(mebibytes)
+            window.moments.iter().map(|moment| held(moment)).min().map(mebibytes)
         }),
         Measured {
             quantity: Quantity::ResidentPeak,
             values: peak.into_iter().map(mebibytes).map(round).collect(),
         },
     ]
-}
-
-/// What the allocator gave out, or resident memory where it does not say.
-const fn bytes(moment: &Moment) -> u64 {
-    if moment.allocated_bytes > 0 { moment.allocated_bytes } else { moment.rss_bytes }
 }
 
 /// The floors after waves, and by what they rise: of the first one caches and pools stay.
@@ -104,7 +100,7 @@ fn waves(recorded: &Recorded) -> [Measured; 2] {
     let floors = rests.filter_map(|(at, Wave { at_micros: from, .. })| {
         let until = until(at);
         let rest = recorded.moments.iter().filter(|moment| (*from..until).contains(&moment.at_micros));
-        rest.map(bytes).min().map(mebibytes)
+        rest.map(held).min().map(mebibytes)
     });
     let floors: Vec<f64> = floors.skip(1).collect();
     let growth =
