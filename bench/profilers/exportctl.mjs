@@ -2,11 +2,11 @@
 import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { freePort, start, stop, until, within } from "./process.mjs";
-import { DELAY_MS, FAULTS, LOAD_MS, PAGE_MS, WORKERS, paths } from "./settings.mjs";
+import { DELAY_MS, FAULTS, FORBIDDEN, LOAD_MS, PAGE_MS, WORKERS, paths } from "./settings.mjs";
 
 const READY_MS = 60_000;
-// Each pause has to be seen ten times.
-const HEAP = { waves: 10, jobs: 30, pause: "1s" };
+// In each pause what is live is told once at least.
+const HEAP = { waves: 10, jobs: 30, pause: "3s" };
 
 /** Profiles a consumer with `fault` in it: what is found, and the figures. */
 export async function profile({ folder, tool, fault }) {
@@ -26,13 +26,13 @@ export async function profile({ folder, tool, fault }) {
 /** Starts the consumer; with `tool`, profiles it from now on. */
 export async function begin({ stage, folder, tool }) {
   const environment = { ...stage.environment, TMPDIR: folder, WORKER_POOL_SIZE: String(WORKERS), LOG_FORMAT: "json" };
-  const [port, profiles] = [String(await freePort()), String(await freePort())];
+  const [port, profiles] = [String(await freePort()), tool === FORBIDDEN ? "none" : String(await freePort())];
   Object.assign(environment, { PORT: port, PROFILE_PORT: profiles });
   const started = start(paths.consumer, [], { environment, cwd: folder, log: join(folder, "consumer.log") });
   const begun = { started, pid: started.pid, tool, folder };
   try {
     await until("the consumer", READY_MS, async () => (await isReady(port)) || undefined);
-    if (tool) begun.profile = await attach(begun);
+    if (tool && tool !== FORBIDDEN) begun.profile = await attach(begun);
   } catch (error) {
     await stop(started);
     throw error;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import * as clinic from "./clinic.mjs";
 import * as exportctl from "./exportctl.mjs";
 import { cpuMs } from "./process.mjs";
-import { DELAY_MS, FAULTS, LOAD_MS, OVERHEAD, TOOLS, paths, selected } from "./settings.mjs";
+import { DELAY_MS, FAULTS, FORBIDDEN, LOAD_MS, OVERHEAD, TOOLS, paths, selected } from "./settings.mjs";
 import { Stage } from "./stage.mjs";
 
 const SIDES = { clinic, exportctl };
@@ -37,10 +37,10 @@ const RUNS = {
 };
 
 async function overhead() {
-  const tools = [undefined, ...selected.tools];
+  const tools = { clinic: [undefined, ...selected.tools], exportctl: [undefined, FORBIDDEN, ...selected.tools] };
   for (let round = 1; round <= OVERHEAD.rounds; round++) {
     for (const side of selected.sides) {
-      for (const tool of tools) await noted({ part: "overhead", side, tool: tool ?? "none", round }, costs(side, tool));
+      for (const tool of tools[side]) await noted({ part: "overhead", side, tool: tool ?? "none", round }, costs(side, tool));
     }
   }
 }

@@ -24,6 +24,9 @@ export const FAULTS = {
 /** The tools by exportctl's names, and Clinic's for them. */
 export const TOOLS = { doctor: "doctor", bubble: "bubbleprof", flame: "flame", heap: "heapprofiler" };
 
+/** In place of a tool: a consumer that has no port for profiles, beside one whose port nobody asks. */
+export const FORBIDDEN = "forbidden";
+
 export const WORKERS = Number(process.env.WORKER_POOL_SIZE ?? 4);
 /** The source's answer takes so long. */
 export const DELAY_MS = Number(process.env.DELAY_MS ?? 50);

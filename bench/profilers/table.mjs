@@ -1,6 +1,6 @@
 // The results as tables. Where a run is there more than once, all that was said is told; of figures, the median.
 import { readFileSync } from "node:fs";
-import { FAULTS, TOOLS } from "./settings.mjs";
+import { FAULTS, FORBIDDEN, TOOLS } from "./settings.mjs";
 
 const BUSY = /a_?busy_?function/i;
 const LEAKING = /a_?leaking_?function/i;
@@ -81,12 +81,14 @@ function overhead(side, runs) {
       number(ms && ms / 1_000, 1),
       failed ?? "",
     ];
-    return `| ${[tool === "none" ? "no tool" : tool, ...cells].join(" | ")} |`;
+    return `| ${[NO_TOOL[tool] ?? tool, ...cells].join(" | ")} |`;
   };
   const head = `| ${side} | tasks a second | CPU a task, ms | page, KiB | end of load to page, s | failed |`;
-  print([head, `|${"---|".repeat(6)}`, ...["none", ...Object.keys(TOOLS)].map((tool) => row(of(tool)))]);
+  const tools = ["none", ...(side === "exportctl" ? [FORBIDDEN] : []), ...Object.keys(TOOLS)];
+  print([head, `|${"---|".repeat(6)}`, ...tools.map((tool) => row(of(tool)))]);
 }
 
+const NO_TOOL = { none: "no tool", [FORBIDDEN]: "no tool, and no port for one" };
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 const number = (value, digits) => (value === undefined ? "" : value.toFixed(digits));
 const percent = (share) => `${share > 0 ? "+" : "−"}${Math.abs(share * 100).toFixed(0)} %`;
