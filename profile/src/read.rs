@@ -2,7 +2,9 @@
 
 use std::io::{self, BufRead};
 
-use crate::record::{Began, Blocked, Ending, Live, Moment, Operation, Record, SCHEMA, Samples, Stack, Wave};
+use crate::record::{
+    Began, Blocked, Ending, Live, Moment, Operation, Queues, Record, SCHEMA, Samples, Stack, Wave,
+};
 
 /// Everything of a profile.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +25,8 @@ pub struct Recorded {
     pub operations: Vec<Operation>,
     /// In the order of time.
     pub waves: Vec<Wave>,
+    /// In the order of time; none where whoever recorded it did not know the queues.
+    pub queues: Vec<Queues>,
     /// `None`: the recording was cut off, and what is here is what was before.
     pub ending: Option<Ending>,
 }
@@ -88,6 +92,7 @@ impl Recorded {
             live: Vec::new(),
             operations: Vec::new(),
             waves: Vec::new(),
+            queues: Vec::new(),
             ending: None,
         }
     }
@@ -120,6 +125,7 @@ impl Recorded {
             Record::Live(live) => self.live.push(live),
             Record::Operation(operation) => self.operations.push(operation),
             Record::Wave(wave) => self.waves.push(wave),
+            Record::Queues(queues) => self.queues.push(queues),
             Record::Ended(ending) => self.ending = Some(ending),
         }
     }

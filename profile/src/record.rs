@@ -35,6 +35,8 @@ pub enum Record {
     Operation(Operation),
     /// Jobs are sent, the next so many: whoever records it writes this.
     Wave(Wave),
+    /// How many messages are on the queues: whoever records it writes this, once a second.
+    Queues(Queues),
     /// The last one, of a profile that was not cut off: whoever records it writes this, or a consumer that cannot go on.
     Ended(Ending),
 }
@@ -312,6 +314,20 @@ pub struct Wave {
     pub at_micros: u64,
     /// So many jobs; 0: those before are settled, and what was allocated for them should be free.
     pub jobs: u64,
+}
+
+/// How many messages are on the queues, as SQS approximates it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Queues {
+    /// Since the profile began, in microseconds.
+    pub at_micros: u64,
+    /// Not received, or visible again, on the queues of work.
+    pub waiting: u64,
+    /// Received, and neither deleted nor visible again.
+    pub in_flight: u64,
+    /// On the queues of dead letters.
+    pub dead: u64,
 }
 
 /// Records that tests are made from.

@@ -1,6 +1,7 @@
 //! A consumer of its own: started, loaded, waited for, stopped.
 
 use std::{
+    convert::Infallible,
     fs,
     path::PathBuf,
     time::{Duration, Instant},
@@ -19,11 +20,12 @@ use super::{
     connect::{Connection, to_port},
     folder::Raw,
     nothing::Nothing,
-    record::{Heard, record},
+    record::{Heard, Teller, record},
 };
 use crate::{
     aws::run::environment,
     load::{self, Pace},
+    monitor::sample::{Depth, Queues},
     stage::{
         Stage,
         consumer::{Recipe, free_port, settings, signal},
@@ -36,6 +38,8 @@ use crate::{
 const ASK_EVERY: Duration = Duration::from_millis(50);
 /// How often the table is asked whether everything is settled, should the consumer not say so.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How often SQS is asked how many messages are on its queues.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
 /// A stack that is named for the first time takes seconds at worst, with a program that is not optimised on a busy machine.
 const TELLS_WITHIN: Duration = Duration::from_secs(10);
 /// A consumer with nothing in hand stops sooner.
@@ -169,6 +173,7 @@ impl Own {
     ) -> anyhow::Result<Ending> {
         let mut to = self.connect().await?;
         let (mut heard, ear) = Heard::new();
+        let depths = depths(Queues::new(&self.stage.target).await, heard.teller());
         let worked = async {
             let ending = self.work(waves, &mut heard).await;
             // What the consumer has seen, and not told yet.
@@ -179,6 +184,7 @@ impl Own {
             tokio::select! {
                 ending = worked => ending,
                 ending = over => Ok(ending),
+                never = depths => match never {},
             }
         };
         // Of some size, with all that it sends and asks.
@@ -220,7 +226,7 @@ impl Own {
 /// Sends jobs, and waits until they are settled.
 async fn wave(stage: &Stage, batches: &[load::Options], heard: &mut Heard) -> anyhow::Result<()> {
     let before = heard.settled().await?;
-    heard.wave(batches.iter().map(|batch| batch.messages).sum());
+    heard.teller().wave(batches.iter().map(|batch| batch.messages).sum());
     let tasks: u64 = try_join_all(batches.iter().map(|batch| send(stage, batch))).await?.iter().sum();
     loop {
         // Once it has said so, the table may take a moment.
@@ -231,8 +237,26 @@ async fn wave(stage: &Stage, batches: &[load::Options], heard: &mut Heard) -> an
         if settled.into_iter().all(verify::Settled::is_all) {
             // What it has done is told late by one that was just asked for the stack of a loop.
             let _ = time::timeout(TELLS_WITHIN, heard.settled_by(before + tasks)).await;
-            heard.wave(0);
+            heard.teller().wave(0);
             return Ok(());
+        }
+    }
+}
+
+/// Tells how many messages are on the queues, for good. What cannot be read is not told.
+async fn depths(mut queues: Queues, told: Teller) -> Infallible {
+    let mut every = time::interval(COUNT_EVERY);
+    loop {
+        every.tick().await;
+        let read = queues.read().await;
+        let sum = |dead: bool, count: fn(&Depth) -> u64| -> Option<u64> {
+            let those = read.iter().filter(|queue| queue.dead_letters == dead);
+            those.map(|queue| queue.depth.as_ref().ok().map(count)).sum()
+        };
+        let waiting = sum(false, |depth| depth.visible + depth.delayed);
+        let in_flight = sum(false, |depth| depth.in_flight);
+        if let (Some(waiting), Some(in_flight), Some(dead)) = (waiting, in_flight, sum(true, Depth::total)) {
+            told.depth(waiting, in_flight, dead);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use exportpool_profile::record::{Ending, Moment, Record, Tool, Wave};
+use exportpool_profile::record::{Ending, Moment, Queues, Record, Tool, Wave};
 use http::{Request, Response, StatusCode, header::HOST};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Incoming;
@@ -31,20 +31,32 @@ const LONGEST_LINE: usize = 4 << 20;
 /// What whoever gives a consumer its jobs hears from whoever records it, and tells.
 pub(super) struct Heard {
     settled: watch::Receiver<Option<u64>>,
-    waves: mpsc::UnboundedSender<u64>,
+    told: Teller,
+}
+
+/// Tells whoever records a consumer what the consumer does not know.
+#[derive(Clone)]
+pub(super) struct Teller(mpsc::UnboundedSender<Aside>);
+
+/// What the consumer does not know.
+enum Aside {
+    /// So many jobs are sent; 0: those before are settled.
+    Wave(u64),
+    /// So many messages are on the queues.
+    Depth { waiting: u64, in_flight: u64, dead: u64 },
 }
 
 /// The other end of [`Heard`].
 pub(super) struct Ear {
     settled: watch::Sender<Option<u64>>,
-    waves: mpsc::UnboundedReceiver<u64>,
+    asides: mpsc::UnboundedReceiver<Aside>,
 }
 
 impl Heard {
     /// One, and its other end.
     pub(super) fn new() -> (Self, Ear) {
-        let ((send, settled), (waves, receive)) = (watch::channel(None), mpsc::unbounded_channel());
-        (Self { settled, waves }, Ear { settled: send, waves: receive })
+        let ((send, settled), (told, asides)) = (watch::channel(None), mpsc::unbounded_channel());
+        (Self { settled, told: Teller(told) }, Ear { settled: send, asides })
     }
 
     /// How many tasks the consumer has settled since it was started, as soon as it has said so.
@@ -65,10 +77,33 @@ impl Heard {
         Ok(())
     }
 
+    /// To whoever records it.
+    pub(super) fn teller(&self) -> Teller {
+        self.told.clone()
+    }
+}
+
+// Nobody who records it is no fault: the profile is over.
+impl Teller {
     /// So many jobs are sent; 0: those before are settled.
     pub(super) fn wave(&self, jobs: u64) {
-        // Nobody who records it is no fault: the profile is over.
-        let _ = self.waves.send(jobs);
+        let _ = self.0.send(Aside::Wave(jobs));
+    }
+
+    /// So many messages are on the queues now.
+    pub(super) fn depth(&self, waiting: u64, in_flight: u64, dead: u64) {
+        let _ = self.0.send(Aside::Depth { waiting, in_flight, dead });
+    }
+}
+
+impl Aside {
+    fn record(self, at_micros: u64) -> Record {
+        match self {
+            Self::Wave(jobs) => Record::Wave(Wave { at_micros, jobs }),
+            Self::Depth { waiting, in_flight, dead } => {
+                Record::Queues(Queues { at_micros, waiting, in_flight, dead })
+            }
+        }
     }
 }
 
@@ -89,9 +124,11 @@ pub(super) async fn record(
     let ending = 'told: loop {
         tokio::select! {
             ending = &mut until => break ending?,
-            Some(jobs) = ear.waves.recv() => {
-                progress.wave(jobs);
-                raw.keep(&Record::Wave(Wave { at_micros: last, jobs }))?;
+            Some(aside) = ear.asides.recv() => {
+                if let Aside::Wave(jobs) = aside {
+                    progress.wave(jobs);
+                }
+                raw.keep(&aside.record(last))?;
             }
             frame = body.frame() => match frame {
                 Some(Ok(frame)) => for line in lines.take(&frame.into_data().unwrap_or_default()) {

@@ -155,7 +155,8 @@ pub(super) fn make(
 fn found(recorded: &Recorded, when: &str, before: Option<&Flame>) -> anyhow::Result<(Found, String)> {
     match recorded.began.tool {
         Tool::Doctor => {
-            let (examination, course) = (examine(recorded), Course::of(&recorded.moments));
+            let (examination, course) =
+                (examine(recorded), Course::of(&recorded.moments).with_queues(&recorded.queues));
             let page = render::doctor(&recorded.began, when, &examination, &course)?;
             Ok((Found::Doctor(examination), page))
         }

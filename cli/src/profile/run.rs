@@ -134,6 +134,9 @@ impl Session<'_> {
         let Self { tool, profile, folder } = self;
         let waves = profile.waves(*tool, &own.stage.source)?;
         note(&opening(&waves));
+        if *tool == Tool::Heap && waves.waves.len() > 1 && waves.pause < tool.tells_every() {
+            note(&short(waves.pause));
+        }
         own.recorded(*tool, &waves, &mut folder.raw()?, over(profile.duration())).await
     }
 }
@@ -146,6 +149,13 @@ fn opening(of: &Waves) -> String {
         0 | 1 => format!("profiling a consumer with {jobs} jobs"),
         waves => format!("profiling a consumer with {waves} waves of {jobs} jobs, {each} after each"),
     }
+}
+
+/// Stacks are told now and then, and those of a pause say what stays.
+fn short(pause: Duration) -> String {
+    let (pause, least) =
+        (humantime::format_duration(pause), humantime::format_duration(Tool::Heap.tells_every()));
+    format!("a --pause of {pause} is shorter than {least}: a leak may be found without the stacks that grow")
 }
 
 /// When its time is over, or somebody ends it.

@@ -8,7 +8,7 @@ use super::{
     doctor::longest,
     number::{float, mebibytes, round},
 };
-use crate::record::{LoopMoment, Moment};
+use crate::record::{LoopMoment, Moment, Queues};
 
 /// A page has so many points of a series at most, however long the profile is.
 pub const MOST_POINTS: usize = 900;
@@ -100,6 +100,35 @@ impl Course {
         ];
         Self { seconds: seconds.collect(), charts }
     }
+
+    /// With what was on the queues, where that is known.
+    #[must_use]
+    pub fn with_queues(mut self, queues: &[Queues]) -> Self {
+        if queues.is_empty() {
+            return self;
+        }
+        let of = |label: &str, count: fn(&Queues) -> u64| Series {
+            label: label.to_owned(),
+            values: self
+                .seconds
+                .iter()
+                .map(|second| last_told(queues, *second).map(count).map(float))
+                .collect(),
+        };
+        let series = vec![
+            of("waiting", |queues| queues.waiting),
+            of("in flight", |queues| queues.in_flight),
+            of("dead letters", |queues| queues.dead),
+        ];
+        self.charts.push(Chart { title: "Messages on the queues", unit: "", zones: None, series });
+        self
+    }
+}
+
+/// What was told last by then.
+fn last_told(queues: &[Queues], second: f64) -> Option<&Queues> {
+    let told = queues.partition_point(|each| float(each.at_micros) / 1e6 <= second);
+    queues.get(told.checked_sub(1)?)
 }
 
 /// CPU time of the threads that had most of it, in percent of a CPU, and of all others together.
@@ -252,6 +281,20 @@ mod tests {
         };
         assert_eq!(labels(2), ["main", "worker-0", "worker-1"]);
         assert_eq!(labels(200), ["main", "worst of 200 workers"]);
+    }
+
+    #[test]
+    fn what_is_on_the_queues_is_as_it_was_told_last() {
+        let at =
+            |second: u64, waiting| Queues { at_micros: second * 1_000_000, waiting, in_flight: 1, dead: 0 };
+        let course = Course::of(&moments(40, 1));
+        assert_eq!(course.clone().with_queues(&[]), course);
+        let charts = course.with_queues(&[at(1, 9), at(2, 5)]).charts;
+        let waiting = &charts.last().unwrap().series[0].values;
+        assert_eq!(
+            (waiting[8], waiting[9], waiting[18], waiting[39]),
+            (None, Some(9.0), Some(9.0), Some(5.0))
+        );
     }
 
     #[test]

@@ -19,7 +19,7 @@ fn a_blocked_main_loop_is_named_first_with_its_stack() {
     let figures = heard.iter().filter(|one| one.role == "figure").map(|one| one.name.as_str());
     assert_eq!(
         figures.collect::<Vec<_>>(),
-        ["How late loops are", "CPU of threads", "The pool", "Memory"],
+        ["How late loops are", "CPU of threads", "The pool", "Memory", "Messages on the queues"],
         "charts have names"
     );
 }

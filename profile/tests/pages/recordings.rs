@@ -10,8 +10,8 @@ use exportpool_profile::{
     },
     read::Recorded,
     record::{
-        Allocation, Began, Blocked, Ending, Live, LoopMoment, Moment, Operation, SCHEMA, Sample, Samples,
-        Stack, Step, Tool, Wave,
+        Allocation, Began, Blocked, Ending, Live, LoopMoment, Moment, Operation, Queues, SCHEMA, Sample,
+        Samples, Stack, Step, Tool, Wave,
     },
     render,
 };
@@ -56,7 +56,7 @@ pub(crate) fn blocked() -> Page {
         for_micros: 2_390_000,
         stack: stack.map(str::to_owned).to_vec(),
     };
-    doctor(&Recorded { moments, blocked: vec![blocked], ..recorded(Tool::Doctor) })
+    doctor(&Recorded { moments, blocked: vec![blocked], queues: queues(), ..recorded(Tool::Doctor) })
 }
 
 /// The page of a profile of which no line was told but the first.
@@ -190,7 +190,8 @@ pub(crate) fn compared() -> Page {
 }
 
 fn doctor(recorded: &Recorded) -> Page {
-    let (examination, course) = (examine(recorded), Course::of(&recorded.moments));
+    let course = Course::of(&recorded.moments).with_queues(&recorded.queues);
+    let examination = examine(recorded);
     Page { tool: "doctor", html: render::doctor(&recorded.began, WHEN, &examination, &course).unwrap() }
 }
 
@@ -242,6 +243,16 @@ fn moments() -> Vec<Moment> {
         });
     }
     course
+}
+
+/// What is left of 250 messages, once a second.
+fn queues() -> Vec<Queues> {
+    let told = |second: u64| {
+        let waiting = if second < 2 { 0 } else { 250_u64.saturating_sub((second - 2) * 10) };
+        let in_flight = if (2..28).contains(&second) { 8 + scattered(second, 4) } else { 0 };
+        Queues { at_micros: second * 1_000_000, waiting, in_flight, dead: 0 }
+    };
+    (0..=TENTHS / 10).map(told).collect()
 }
 
 fn a_loop(name: String, number: u64, tenth: u64, works: bool) -> LoopMoment {
