@@ -1,14 +1,12 @@
 //! One task from claim to object.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     pin::pin,
-    rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use exportpool_contract::ObjectKey;
 use exportpool_profile::record::Step;
 use tokio::time;
@@ -22,6 +20,7 @@ use super::{
         credentials::Credentials,
         page,
         request::request,
+        timed::Timed,
     },
     store::{Outcome, Standing, Uploader, sweep_done},
 };
@@ -31,7 +30,7 @@ use crate::{
     kill::{self, Point},
     message::{Stored, Task, TaskNo},
     observe::operations::Operations,
-    ports::{Body, Claim, ClaimAsk, Claimed, Ledger, ObjectStore, Owner, Place, Request, Source, SourceHead},
+    ports::{Claim, ClaimAsk, Claimed, Ledger, ObjectStore, Owner, Place, Request, Source, SourceHead},
     spec::{public_url, task_digest},
 };
 
@@ -366,33 +365,6 @@ impl<S: ObjectStore, L: Ledger, F: Source> TaskRunner<S, L, F> {
             tracing::warn!(key, %fault, "an upload may be open: the next attempt aborts it");
         }
         closed
-    }
-}
-
-/// A body that notes when the last of it came.
-struct Timed<B> {
-    body: B,
-    ended: Rc<Cell<Option<Instant>>>,
-}
-
-impl<B> Timed<B> {
-    fn new(body: B) -> Self {
-        Self { body, ended: Rc::default() }
-    }
-
-    /// When the last of it came, once it has.
-    fn ended(&self) -> Rc<Cell<Option<Instant>>> {
-        Rc::clone(&self.ended)
-    }
-}
-
-impl<B: Body> Body for Timed<B> {
-    async fn chunk(&mut self) -> Result<Option<Bytes>, TaskFault> {
-        let chunk = self.body.chunk().await;
-        if matches!(chunk, Ok(None)) {
-            self.ended.set(Some(Instant::now()));
-        }
-        chunk
     }
 }
 

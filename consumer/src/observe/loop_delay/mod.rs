@@ -245,17 +245,17 @@ mod tests {
         let recording = probes.record();
         let probing = tokio::spawn(probes.clone().run());
         let answering = tokio::spawn(main.answer_all());
-        let (mut answered, mut unanswered) = (0, 0);
-        while answered < 3 || unanswered < 50_000 {
+        let (mut answered, mut unanswered, mut stuck) = (0, 0, Vec::new());
+        while answered < 3 || unanswered < 50_000 || stuck.is_empty() {
             tokio::task::yield_now().await;
             let [main, worker] = &recording.take(Instant::now())[..] else { panic!("two loops") };
             assert_eq!((main.name.as_str(), worker.late_micros.len()), ("main", 0));
             answered += main.late_micros.len();
             unanswered = worker.unanswered_micros;
+            stuck = recording.stuck(Instant::now(), Duration::from_millis(20));
         }
         probing.abort();
         answering.abort();
-        let stuck = recording.stuck(Instant::now(), Duration::from_millis(50));
         assert_eq!(
             stuck.iter().map(|stuck| stuck.name.as_str()).collect::<Vec<_>>(),
             [name(ProbedLoop::Worker)]

@@ -76,7 +76,7 @@ impl Recording {
         moments.into_iter().map(|(_, moment)| moment).collect()
     }
 
-    /// Loops that have not answered for at least so long.
+    /// Loops that have been away for at least so long: have not answered, and did not wait for a CPU.
     pub(crate) fn stuck(&self, now: Instant, least: Duration) -> Vec<Stuck> {
         let loops = lock(&self.0.0.loops);
         let stuck = loops.iter().filter_map(|probed| {
@@ -84,7 +84,7 @@ impl Recording {
             let unanswered = now.saturating_duration_since(since);
             let stuck =
                 || Stuck { name: probed.name.clone(), since, unanswered, thread: probed.thread.clone() };
-            (unanswered >= least).then(stuck)
+            (unanswered >= least && probed.away(unanswered, probed.now()) >= least).then(stuck)
         });
         stuck.collect()
     }
@@ -137,8 +137,7 @@ impl Probed {
 
     /// A profile begins.
     pub(super) fn begin(&mut self) {
-        let since = self.schedule.as_ref().and_then(Schedule::read).unwrap_or_default();
-        self.recorded = Recorded { since, ..Recorded::default() };
+        self.recorded = Recorded { since: self.now(), ..Recorded::default() };
     }
 
     /// When the probe was sent that is not answered yet.
@@ -147,8 +146,13 @@ impl Probed {
         self.unanswered.filter(|_| self.late.load(Ordering::Relaxed) == 0)
     }
 
+    /// What the kernel says of its thread by now; what it said last, where it does not.
+    fn now(&self) -> OnCpu {
+        self.schedule.as_ref().and_then(Schedule::read).unwrap_or(self.measured)
+    }
+
     fn moment(&mut self, now: Instant) -> LoopMoment {
-        let until_now = self.schedule.as_ref().and_then(Schedule::read).unwrap_or(self.recorded.since);
+        let until_now = self.now();
         let unanswered = self.unanswered().map_or(Duration::ZERO, |sent| now.saturating_duration_since(sent));
         let away = self.away(unanswered, until_now);
         let next = Recorded { since: until_now, ..Recorded::default() };

@@ -8,14 +8,15 @@ use std::{
 use exportpool_profile::record::{Blocked, Record, micros};
 
 use super::{
-    NobodyReads, Records,
+    Ended, Records,
     moments::Instrument,
     names::Names,
     stacks::{Noted, Sampler},
+    unsampled::Unsampled,
 };
 use crate::observe::loop_delay::{Recording, Stuck};
 
-/// A loop that has not answered for this long is asked what it does; then each time that it is this many times longer.
+/// A loop that has not answered for this long, without what its thread waited for a CPU, is asked what it does; then each time that it is this many times longer.
 const FIRST_AFTER: Duration = Duration::from_millis(20);
 const THEN_TIMES: u32 = 3;
 /// Stacks of a profile at most: each takes time to be named.
@@ -53,8 +54,8 @@ impl Instrument for Catcher {
         }
     }
 
-    fn tell(&mut self, _at_micros: u64, records: &Records) -> Result<(), NobodyReads> {
-        self.caught().into_iter().try_for_each(|blocked| records.tell(&Record::Blocked(blocked)))
+    fn tell(&mut self, _at_micros: u64, records: &Records) -> Result<(), Ended> {
+        Ok(self.caught().into_iter().try_for_each(|blocked| records.tell(&Record::Blocked(blocked)))?)
     }
 }
 
@@ -83,13 +84,16 @@ impl Catcher {
         if self.sampler.is_none() {
             match Sampler::begin(HERTZ) {
                 Ok(sampler) => self.sampler = Some(sampler),
-                Err(error) => {
-                    tracing::warn!(%error, "no stacks of blocked loops");
-                    self.caught = MOST;
-                }
+                Err(error) => self.give_up(&error),
             }
         }
         self.sampler.is_some()
+    }
+
+    /// Loops that do not answer are seen still, without their stacks.
+    fn give_up(&mut self, why: &Unsampled) {
+        tracing::warn!(%why, "no stacks of blocked loops");
+        (self.sampler, self.caught) = (None, MOST);
     }
 
     fn ask(&mut self, stuck: Stuck, now: Instant) {
@@ -108,7 +112,13 @@ impl Catcher {
         }
         let asked = std::mem::take(&mut self.asked);
         let Some(sampler) = self.sampler.as_mut().filter(|_| !asked.is_empty()) else { return vec![] };
-        let noted = sampler.take().unwrap_or_default();
+        let noted = match sampler.take() {
+            Ok(noted) => noted,
+            Err(error) => {
+                self.give_up(&error);
+                return vec![];
+            }
+        };
         let mut by_thread: HashMap<usize, Noted> = HashMap::new();
         for noted in noted {
             match by_thread.get(&noted.thread) {

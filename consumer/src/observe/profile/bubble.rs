@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use exportpool_profile::record::Record;
 
-use super::{NobodyReads, Records, moments::Instrument};
+use super::{Ended, Records, moments::Instrument};
 use crate::observe::operations::{Following, Operations};
 
 /// Operations, as they end.
@@ -17,7 +17,7 @@ impl Bubble {
 }
 
 impl Instrument for Bubble {
-    fn tell(&mut self, _at_micros: u64, records: &Records) -> Result<(), NobodyReads> {
-        self.0.take().into_iter().try_for_each(|operation| records.tell(&Record::Operation(operation)))
+    fn tell(&mut self, _at_micros: u64, records: &Records) -> Result<(), Ended> {
+        Ok(self.0.take().into_iter().try_for_each(|operation| records.tell(&Record::Operation(operation)))?)
     }
 }

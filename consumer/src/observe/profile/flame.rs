@@ -7,7 +7,9 @@ use std::{
 
 use exportpool_profile::record::{Record, Sample, Samples, Stack};
 
-use super::{NobodyReads, Records, moments::Instrument, names::Names, stacks::Sampler};
+use super::{
+    Ended, NobodyReads, Records, moments::Instrument, names::Names, stacks::Sampler, unsampled::Unsampled,
+};
 
 /// Samples of a second of CPU time: not in step with anything that comes a hundred times a second.
 const HERTZ: u32 = 99;
@@ -25,22 +27,19 @@ pub(super) struct Flame {
 impl Flame {
     /// # Errors
     /// Why there can be none.
-    pub(super) fn begin(now: Instant) -> Result<Self, String> {
+    pub(super) fn begin(now: Instant) -> Result<Self, Unsampled> {
         let sampler = Sampler::begin(HERTZ.cast_signed())?;
         Ok(Self { sampler, names: Names::default(), stacks: Stacks::default(), told: now })
     }
 }
 
 impl Instrument for Flame {
-    fn tell(&mut self, at_micros: u64, records: &Records) -> Result<(), NobodyReads> {
+    fn tell(&mut self, at_micros: u64, records: &Records) -> Result<(), Ended> {
         if self.told.elapsed() < TELL_EVERY {
             return Ok(());
         }
         self.told = Instant::now();
-        let noted = self.sampler.take().unwrap_or_else(|error| {
-            tracing::warn!(%error, "samples of a second are missing");
-            vec![]
-        });
+        let noted = self.sampler.take()?;
         let mut counts: BTreeMap<(String, u32), u32> = BTreeMap::new();
         for noted in noted {
             let thread = noted.thread_name();
@@ -49,7 +48,7 @@ impl Instrument for Flame {
         }
         let of = |((thread, stack), count)| Sample { thread, stack, count };
         let samples = counts.into_iter().map(of).collect();
-        records.tell(&Record::Samples(Samples { at_micros, hertz: HERTZ, samples }))
+        Ok(records.tell(&Record::Samples(Samples { at_micros, hertz: HERTZ, samples }))?)
     }
 }
 

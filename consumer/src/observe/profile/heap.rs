@@ -10,7 +10,7 @@ use exportpool_profile::record::{Allocation, Live, Record};
 use jemalloc_pprof::{JemallocProfCtl, PROF_CTL};
 use tokio::sync::Mutex;
 
-use super::{NobodyReads, Records, flame::Stacks, moments::Instrument, names::Names};
+use super::{Ended, Records, flame::Stacks, moments::Instrument, names::Names, unsampled::Unsampled};
 
 /// How often all of it is told.
 const TELL_EVERY: Duration = Duration::from_secs(2);
@@ -26,13 +26,9 @@ pub(super) struct Heap {
 impl Heap {
     /// # Errors
     /// Why there can be none.
-    pub(super) fn begin() -> Result<Self, String> {
-        let Some(allocator) = PROF_CTL.clone() else {
-            return Err(
-                "the allocator was built without prof:true (JEMALLOC_SYS_WITH_MALLOC_CONF)".to_owned()
-            );
-        };
-        allocator.blocking_lock().activate().map_err(|error| error.to_string())?;
+    pub(super) fn begin() -> Result<Self, Unsampled> {
+        let allocator = PROF_CTL.clone().ok_or(Unsampled::NoAllocations)?;
+        allocator.blocking_lock().activate()?;
         Ok(Self { allocator, names: Names::default(), stacks: Stacks::default(), told: None })
     }
 
@@ -55,20 +51,23 @@ fn whole(bytes: f64) -> u64 {
 }
 
 impl Instrument for Heap {
-    fn tell(&mut self, at_micros: u64, records: &Records) -> Result<(), NobodyReads> {
+    fn tell(&mut self, at_micros: u64, records: &Records) -> Result<(), Ended> {
         if self.told.is_some_and(|told| told.elapsed() < TELL_EVERY) {
             return Ok(());
         }
         self.told = Some(Instant::now());
-        let live = self.live().unwrap_or_else(|error| {
-            tracing::warn!(%error, "what is allocated is not told");
-            BTreeMap::new()
-        });
+        let live = match self.live() {
+            Ok(live) => live,
+            Err(error) => {
+                tracing::warn!(%error, "what is allocated is not told");
+                return Ok(());
+            }
+        };
         let mut allocations = Vec::new();
         for (functions, bytes) in live {
             allocations.push(Allocation { stack: self.stacks.number(functions, records)?, bytes });
         }
-        records.tell(&Record::Live(Live { at_micros, allocations }))
+        Ok(records.tell(&Record::Live(Live { at_micros, allocations }))?)
     }
 }
 

@@ -10,6 +10,7 @@ mod moments;
 mod names;
 mod process;
 mod stacks;
+mod unsampled;
 
 use std::{
     convert::Infallible,
@@ -27,8 +28,8 @@ use axum::{
     extract::Request,
     extract::State,
     http::{
-        HeaderMap, StatusCode,
-        header::{CONTENT_TYPE, HOST},
+        HeaderMap, HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, HOST, ORIGIN},
     },
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -42,6 +43,7 @@ use blocked::Catcher;
 use bubble::Bubble;
 use flame::Flame;
 use heap::Heap;
+use unsampled::Unsampled;
 
 use super::board::Board;
 use crate::{clock::unix_millis, config::Pool};
@@ -88,19 +90,25 @@ fn router(profiled: Profiled) -> Router {
     routes.layer(middleware::from_fn(for_this_machine)).with_state(profiled)
 }
 
-/// Refuses what a browser asks for a page of somebody else whose name it was told means 127.0.0.1 (DNS rebinding).
+/// Refuses what a browser asks for a page of somebody else: at 127.0.0.1, which the page's script names
+/// (<https://www.w3.org/TR/fetch-metadata/>), or at a name that it was told means that (DNS rebinding).
 async fn for_this_machine(request: Request, next: Next) -> Response {
     if is_ours(request.headers()) {
         return next.run(request).await;
     }
-    (StatusCode::FORBIDDEN, "profiles are told at localhost and 127.0.0.1, under no other name\n")
+    (
+        StatusCode::FORBIDDEN,
+        "profiles are told at localhost and 127.0.0.1, under no other name, and to no web page\n",
+    )
         .into_response()
 }
 
 fn is_ours(headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    ["localhost", "127.0.0.1"].contains(&name)
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let is_of_a_page = headers.contains_key(ORIGIN) || site.is_some_and(|site| site != b"none");
+    ["localhost", "127.0.0.1"].contains(&name) && !is_of_a_page
 }
 
 /// Serves for as long as the process runs.
@@ -125,8 +133,8 @@ fn begin(profiled: Profiled, tool: Tool) -> Response {
         // It ends when nobody reads it any more, and that is how it is ended.
         let records = Records(send);
         if let Err(Ended::Failed(why)) = profile(&profiled, tool, &records) {
-            tracing::warn!(why, tool = tool.name(), "there is no profile");
-            let _ = records.tell(&Record::Ended(Ending::Gone { why }));
+            tracing::warn!(%why, tool = tool.name(), "a profile cannot go on");
+            let _ = records.tell(&Record::Ended(Ending::Gone { why: why.to_string() }));
         }
         drop(turn);
     });
@@ -139,9 +147,10 @@ fn begin(profiled: Profiled, tool: Tool) -> Response {
 }
 
 /// Why a profile is over.
+#[derive(Debug)]
 enum Ended {
     NobodyReads,
-    Failed(String),
+    Failed(Unsampled),
 }
 
 impl From<NobodyReads> for Ended {
@@ -150,13 +159,19 @@ impl From<NobodyReads> for Ended {
     }
 }
 
+impl From<Unsampled> for Ended {
+    fn from(why: Unsampled) -> Self {
+        Self::Failed(why)
+    }
+}
+
 fn profile(profiled: &Profiled, tool: Tool, records: &Records) -> Result<(), Ended> {
     records.tell(&Record::Began(profiled.began(tool)))?;
     let (board, began) = (&profiled.board, Instant::now());
     match tool {
         Tool::Doctor => moments::tell(board, records, began, Catcher::new(began))?,
-        Tool::Flame => moments::tell(board, records, began, Flame::begin(began).map_err(Ended::Failed)?)?,
-        Tool::Heap => moments::tell(board, records, began, Heap::begin().map_err(Ended::Failed)?)?,
+        Tool::Flame => moments::tell(board, records, began, Flame::begin(began)?)?,
+        Tool::Heap => moments::tell(board, records, began, Heap::begin()?)?,
         Tool::Bubble => moments::tell(board, records, began, Bubble::begin(board.operations(), began))?,
     }
     Ok(())
@@ -195,6 +210,8 @@ impl Records {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderName;
+
     use super::*;
 
     #[test]
@@ -203,5 +220,15 @@ mod tests {
         assert!(["localhost", "localhost:3001", "127.0.0.1:3001"].into_iter().all(asked));
         assert!(!["evil.example", "evil.example:3001", "localhost.evil.example", ""].into_iter().any(asked));
         assert!(!is_ours(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn what_a_page_of_somebody_else_asks_for_is_not_answered() {
+        let asked = |name: &str, value: &str| {
+            let (host, name) = ((HOST, "localhost".parse().unwrap()), name.parse::<HeaderName>().unwrap());
+            is_ours(&HeaderMap::from_iter([host, (name, value.parse().unwrap())]))
+        };
+        assert!(asked("sec-fetch-site", "none"), "somebody who types the address");
+        assert!(!asked("sec-fetch-site", "cross-site") && !asked("origin", "https://evil.example"));
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use exportpool_profile::record::{MOMENT_MICROS, Moment, Record, micros};
 
 use super::{
-    NobodyReads, Records,
+    Ended, Records,
     process::{Allocator, Threads, cpu_time, resident},
 };
 use crate::observe::{board::Board, loop_delay::Recording};
@@ -22,7 +22,10 @@ pub(super) trait Instrument {
     fn look(&mut self, _recording: &Recording, _now: Instant) {}
 
     /// Tells what it has, after each moment.
-    fn tell(&mut self, at_micros: u64, records: &Records) -> Result<(), NobodyReads>;
+    ///
+    /// # Errors
+    /// Nobody reads it, or it can look no more.
+    fn tell(&mut self, at_micros: u64, records: &Records) -> Result<(), Ended>;
 }
 
 /// Tells moments, and what an instrument has, until nobody reads them.
@@ -31,7 +34,7 @@ pub(super) fn tell(
     records: &Records,
     began: Instant,
     mut with: impl Instrument,
-) -> Result<(), NobodyReads> {
+) -> Result<(), Ended> {
     let mut sampling = Sampling::begin(board, began);
     let mut due = began;
     loop {

@@ -14,6 +14,7 @@ use nix::sys::{
 };
 use pprof::ProfilerGuard;
 
+use super::unsampled::Unsampled;
 use crate::cgroup;
 
 /// A thread that can be interrupted for as long as it keeps the other half of this.
@@ -57,12 +58,12 @@ fn own_id() -> ThreadId {
 
 /// What the unwinder keeps of the program, the names of its functions, and noted stacks, with a margin: a profile must not
 /// end a pod.
-const NEEDS_BYTES: u64 = 120 << 20;
+pub(super) const NEEDS_BYTES: u64 = 120 << 20;
 
 /// Stacks that threads note. There is one at a time in a process.
 pub(super) struct Sampler {
     hertz: i32,
-    /// `None` while another takes its place.
+    /// `None` while another takes its place, and once none can.
     guard: Option<ProfilerGuard<'static>>,
 }
 
@@ -84,15 +85,11 @@ impl Sampler {
     ///
     /// # Errors
     /// Why not: there is no memory for it, or somebody else samples.
-    pub(super) fn begin(hertz: i32) -> Result<Self, String> {
-        if let Some(room) = cgroup::room().filter(|room| *room < NEEDS_BYTES) {
-            return Err(format!(
-                "stacks need {} MiB of memory, and {} MiB are left of the cgroup's limit: give it more, and profile again",
-                NEEDS_BYTES >> 20,
-                room >> 20
-            ));
+    pub(super) fn begin(hertz: i32) -> Result<Self, Unsampled> {
+        if let Some(room_bytes) = cgroup::room().filter(|room| *room < NEEDS_BYTES) {
+            return Err(Unsampled::NoRoom { room_bytes });
         }
-        let guard = ProfilerGuard::new(hertz).map_err(|error| error.to_string())?;
+        let guard = ProfilerGuard::new(hertz)?;
         // The first signal makes the unwinder read the program, and allocates: where no thread can be in the allocator's
         // locks but this one, which is not.
         let _ = pthread_kill(pthread_self(), Signal::SIGPROF);
@@ -105,12 +102,15 @@ impl Sampler {
     }
 
     /// What was noted since the last time, but by the thread that asks.
-    pub(super) fn take(&mut self) -> Result<Vec<Noted>, String> {
-        let Some(guard) = self.guard.take() else { return Err("it has ended".to_owned()) };
-        let noted = guard.report().build_unresolved().map_err(|error| error.to_string());
+    ///
+    /// # Errors
+    /// Nothing is sampled any more.
+    pub(super) fn take(&mut self) -> Result<Vec<Noted>, Unsampled> {
+        let guard = self.guard.take().ok_or(pprof::Error::NotRunning)?;
+        let noted = guard.report().build_unresolved();
         // What is noted is kept until the end.
         drop(guard);
-        self.guard = Some(ProfilerGuard::new(self.hertz).map_err(|error| error.to_string())?);
+        self.guard = Some(ProfilerGuard::new(self.hertz)?);
         let noted = noted?.data.into_iter().map(|(stack, count)| Noted {
             thread: usize::try_from(stack.thread_id).unwrap_or_default(),
             count: u32::try_from(count).unwrap_or(0),

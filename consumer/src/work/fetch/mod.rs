@@ -15,3 +15,4 @@ mod resolver;
 mod resume;
 #[cfg(test)]
 mod tests;
+pub(in crate::work) mod timed;
