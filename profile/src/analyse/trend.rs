@@ -2,53 +2,19 @@
 //!
 //! The Mann-Kendall test asks how many pairs rise and how many fall, and takes no shape for granted; Theil and Sen's slope is
 //! the median of all slopes between two points, which a few outliers do not move (H. B. Mann, Econometrica 13, 1945;
-//! P. K. Sen, Journal of the American Statistical Association 63, 1968). Of few points [`chance`] is exact: Mann's test asks for
-//! the distribution of Kendall's S, whose orders are counted one value after the other (M. G. Kendall, Biometrika 30, 1938).
+//! P. K. Sen, Journal of the American Statistical Association 63, 1968). [`chance`] is exact: the test asks for the distribution
+//! of Kendall's S, whose orders are counted one value after the other (M. G. Kendall, Biometrika 30, 1938).
 
 use super::quantile::median;
 
 /// More points are thinned out: each is compared with each.
 pub const MOST_POINTS: usize = 400;
-/// Fewer say nothing: below eight, the normal approximation of the test is not to be trusted.
-pub const FEWEST_POINTS: usize = 8;
-/// A trend is taken for one if chance makes it in fewer than one of a hundred series.
-const UNLIKELY: f64 = 2.326;
-/// The same for [`chance`].
+/// A trend is taken for one if [`chance`] makes it in fewer than one of a hundred series.
 pub const UNLIKELY_CHANCE: f64 = 0.01;
 /// Fewer values say nothing, exactly or not: of three, one of six series of chance rises all the way.
 pub const FEWEST_EXACT: usize = 4;
 /// More values are thinned out: their orders are counted.
 const MOST_EXACT: usize = 60;
-
-/// How a series goes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Trend {
-    /// By how many standard deviations more pairs rise than fall: below 0 more fall.
-    pub score: f64,
-    /// What it rises by, for each unit of time.
-    pub slope: f64,
-}
-
-impl Trend {
-    /// Of points by time. `None`: there are too few.
-    #[must_use]
-    pub fn of(points: &[(f64, f64)]) -> Option<Self> {
-        let points = thinned(points, MOST_POINTS);
-        if points.len() < FEWEST_POINTS {
-            return None;
-        }
-        let rising: f64 = pairs(&points).map(|(a, b)| sign(b.1 - a.1)).sum();
-        // One pair less, towards nothing: the continuity correction of the test.
-        let score = (rising.abs() - 1.0).max(0.0) * sign(rising) / deviation(&points);
-        Some(Self { score: if score.is_finite() { score } else { 0.0 }, slope: slope(&points) })
-    }
-
-    /// Whether it rises, and chance hardly makes it do so.
-    #[must_use]
-    pub fn rises(&self) -> bool {
-        self.score > UNLIKELY && self.slope > 0.0
-    }
-}
 
 /// What a series rises by, for each unit of time: the median of all slopes between two of its points. 0 of fewer than two.
 #[must_use]
@@ -91,20 +57,6 @@ fn pairs<T>(points: &[T]) -> impl Iterator<Item = (&T, &T)> {
     points.iter().enumerate().flat_map(|(at, a)| points.iter().skip(at + 1).map(move |b| (a, b)))
 }
 
-fn sign(difference: f64) -> f64 {
-    if difference == 0.0 { 0.0 } else { difference.signum() }
-}
-
-/// The standard deviation of the number of rising pairs less that of falling ones, with ties.
-#[expect(clippy::cast_precision_loss, reason = "hundreds of points")]
-fn deviation(points: &[(f64, f64)]) -> f64 {
-    let of = |n: f64| n * (n - 1.0) * (2.0f64.mul_add(n, 5.0));
-    let mut values: Vec<f64> = points.iter().map(|(_, value)| *value).collect();
-    values.sort_by(f64::total_cmp);
-    let ties: f64 = values.chunk_by(|a, b| a == b).map(|tied| of(tied.len() as f64)).sum();
-    ((of(points.len() as f64) - ties) / 18.0).sqrt()
-}
-
 /// Every so many points alone, so that they are no more than `most`.
 fn thinned<T: Copy>(points: &[T], most: usize) -> Vec<T> {
     points.iter().step_by(points.len().div_ceil(most).max(1)).copied().collect()
@@ -117,43 +69,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn series(value: impl Fn(f64) -> f64) -> Vec<(f64, f64)> {
-        (0..100).map(|at| (f64::from(at), value(f64::from(at)))).collect()
-    }
-
-    /// A sawtooth on top of it.
-    fn with_waves(slope: f64) -> Vec<(f64, f64)> {
-        series(|at| slope.mul_add(at, 10.0 * (at % 10.0)))
-    }
-
-    #[test]
-    fn what_rises_between_waves_rises_and_waves_alone_do_not() {
-        let leak = Trend::of(&with_waves(2.0)).unwrap();
-        assert!(leak.rises() && (1.5..=2.5).contains(&leak.slope), "{leak:?}");
-        assert!(!Trend::of(&with_waves(0.0)).unwrap().rises());
-        assert!(!Trend::of(&with_waves(-2.0)).unwrap().rises());
-    }
-
-    #[test]
-    fn a_jump_that_stays_is_no_slope() {
-        let jump = Trend::of(&series(|at| if at < 5.0 { 0.0 } else { 100.0 })).unwrap();
-        assert_eq!(jump.slope, 0.0);
-        assert!(!jump.rises());
-    }
-
-    #[test]
-    fn of_few_points_or_of_equal_ones_nothing_is_said() {
-        assert_eq!(Trend::of(&[(0.0, 1.0); 7]), None);
-        assert_eq!(Trend::of(&series(|_| 3.0)), Some(Trend { score: 0.0, slope: 0.0 }));
-    }
-
-    #[test]
-    fn many_points_are_compared_in_part() {
-        let long: Vec<_> = (0..100_000).map(|at| (f64::from(at), f64::from(at) * 0.5)).collect();
-        let trend = Trend::of(&long).unwrap();
-        assert!(trend.rises() && (trend.slope - 0.5).abs() < 1e-9, "{trend:?}");
-    }
 
     /// All orders of these values.
     fn permutations(values: &[f64]) -> Vec<Vec<f64>> {
@@ -169,6 +84,7 @@ mod tests {
 
     /// Rising pairs less falling ones.
     fn kendall(values: &[f64]) -> f64 {
+        let sign = |difference: f64| if difference == 0.0 { 0.0 } else { difference.signum() };
         pairs(values).map(|(a, b)| sign(b - a)).sum()
     }
 
@@ -250,8 +166,8 @@ mod tests {
                 f64::from(u32::try_from(random >> 40).unwrap())
             };
             let taken = (0..100).filter(|_| {
-                let points: Vec<_> = (0..50).map(|at| (f64::from(at), next())).collect();
-                Trend::of(&points).unwrap().rises()
+                let values: Vec<_> = (0..50).map(|_| next()).collect();
+                chance(&values).unwrap() < UNLIKELY_CHANCE
             });
             prop_assert!(taken.count() <= 8);
         }

@@ -26,7 +26,8 @@ pub fn comparison(of: &Comparison) -> String {
          <th scope=\"col\">unit</th><th scope=\"col\">change</th><th scope=\"col\">windows</th><th scope=\"col\">outcome</th>\
          </tr></thead><tbody>{rows}</tbody></table>\
          <p>Worse or better is what chance hardly makes, by a rank-sum test of the windows of both profiles, and what is large \
-         enough to matter.</p></section>\n",
+         enough to matter. Peaks, of which there is one, are judged by their size, and functions as in the flame graph.</p>\
+         </section>\n",
         badge(of.verdict()),
         escaped(&of.before.version),
         escaped(&of.now.version),

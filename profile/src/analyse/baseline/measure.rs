@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     analyse::{
+        bubble::Messages,
         flame::{Flame, flame},
         memory::held,
         number::{float, mebibytes, round},
@@ -29,7 +30,7 @@ pub(super) fn measured(tool: Tool, recorded: &Recorded) -> Vec<Measured> {
         Tool::Doctor => {
             measured.extend(loops(&windows.all).into_iter().chain(memory(&windows.all, recorded)));
         }
-        Tool::Bubble => measured.extend(steps(&windows, &recorded.operations)),
+        Tool::Bubble => measured.extend(steps(&windows, Messages::of(&recorded.operations).all())),
         Tool::Flame => {}
         Tool::Heap => measured.extend(memory(&windows.all, recorded).into_iter().chain(waves(recorded))),
     }

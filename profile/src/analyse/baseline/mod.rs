@@ -59,7 +59,7 @@ pub struct Machine {
     pub cpus: u32,
     /// The operating system in a word, such as `linux`.
     pub os: String,
-    /// Its processor in a word, such as `x86_64`.
+    /// Its processor, such as `x86_64, AMD EPYC 7763 64-Core Processor`.
     pub arch: String,
 }
 

@@ -236,6 +236,18 @@ fn another_machine_and_other_settings_are_warned_of() {
     assert!(warnings[1].ends_with(": WORKER_POOL_SIZE 2, now 4; jobs 100, now not set"), "{warnings:?}");
 }
 
+#[test]
+fn what_is_worse_on_another_machine_is_no_regression() {
+    let before = HEALTHY.baseline(&mut Noise(10));
+    let mut slow = before.clone();
+    for measured in slow.measured.iter_mut().filter(|measured| measured.quantity == Quantity::Throughput) {
+        measured.values.iter_mut().for_each(|value| *value /= 3.0);
+    }
+    assert_eq!(compare(&before, &slow).unwrap().verdict(), Zone::Red);
+    slow.machine.arch.push_str(", of another model");
+    assert_eq!(compare(&before, &slow).unwrap().verdict(), Zone::Yellow);
+}
+
 /// A profile in which each task is stored in so many milliseconds, and each fifth fails at once.
 fn bubble(millis: u64, noise: &mut Noise) -> Baseline {
     let recorded = HEALTHY.recorded(Tool::Bubble, noise);

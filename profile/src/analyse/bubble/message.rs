@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use crate::record::{Operation, Step};
 
 /// All operations: those of a message together, first its own, then those of each task, as they began.
-pub(super) struct Messages(Vec<Operation>);
+pub(in crate::analyse) struct Messages(Vec<Operation>);
 
 /// The operations of a message.
 #[derive(Clone, Copy)]
@@ -18,7 +18,7 @@ pub(super) struct Message<'a> {
 }
 
 impl Messages {
-    pub(super) fn of(operations: &[Operation]) -> Self {
+    pub(in crate::analyse) fn of(operations: &[Operation]) -> Self {
         let mut sorted = operations.to_vec();
         sorted.sort_by_key(|of| (of.message, of.task, of.from_micros, of.to_micros, of.step));
         for of_task in sorted.chunk_by_mut(|a, b| (a.message, a.task) == (b.message, b.task)) {
@@ -27,8 +27,9 @@ impl Messages {
         Self(sorted)
     }
 
-    pub(super) fn operations(&self) -> usize {
-        self.0.len()
+    /// All of them.
+    pub(in crate::analyse) fn all(&self) -> &[Operation] {
+        &self.0
     }
 
     pub(super) fn each(&self) -> impl Iterator<Item = Message<'_>> {

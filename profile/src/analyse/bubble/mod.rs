@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{read::Recorded, record::Step};
 use group::Durations;
-use message::Messages;
+pub(super) use message::Messages;
 use path::Path;
 
 /// All steps, in the order of a message's way.
@@ -351,7 +351,7 @@ pub fn bubble(recorded: &Recorded) -> Bubble {
         figures,
         lines,
         chains,
-        parallelism: parallel::parallelism(&recorded.operations, end_micros),
+        parallelism: parallel::parallelism(messages.all(), end_micros),
         messages: keep::keep(&messages, &paths, &groups),
         groups,
         diagnoses,
@@ -369,7 +369,7 @@ fn figures(messages: &Messages, paths: &[(u64, Path)], end_micros: u64) -> Figur
     took.sort_unstable();
     Figures {
         seconds: round(float(end_micros) / 1e6),
-        operations: messages.operations(),
+        operations: messages.all().len(),
         messages: paths.len(),
         unfinished: messages.each().count() - paths.len(),
         tasks: messages.each().map(|message| message.tasks().count()).sum(),

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     analyse::{
         diagnosis::{Diagnosis, unfinished},
-        memory::{LEAK_BYTES, LEAK_SHARE, WARM_AFTER_MICROS},
+        heap::{Growth, Shape},
         number::float,
         zone::Zone,
     },
@@ -28,6 +28,8 @@ const SATURATED_SHARE: f64 = 0.5;
 pub(super) struct Case<'a> {
     pub(super) loops: &'a [LoopFigures],
     pub(super) figures: Figures,
+    /// Of memory while little is done.
+    pub(super) growth: Growth,
     pub(super) recorded: &'a Recorded,
 }
 
@@ -87,18 +89,15 @@ impl Case<'_> {
     }
 
     fn leak(&self) -> Option<Diagnosis<Ailment>> {
-        let rise = self.figures.rise_bytes_per_second;
-        let first = self.recorded.moments.iter().find(|moment| moment.at_micros >= WARM_AFTER_MICROS)?;
-        let before = float(first.allocated_bytes.max(first.rss_bytes));
-        let risen = rise * (self.figures.seconds - float(first.at_micros) / 1e6);
-        (risen > LEAK_BYTES && risen > LEAK_SHARE * before).then(|| {
+        let Growth { shape, bytes_per_stretch, floors, .. } = self.growth;
+        (shape == Shape::Rising).then(|| {
             Diagnosis::new(
                 Ailment::Leak,
                 Zone::Red,
                 format!(
-                    "memory rises by {:.1} KiB a second, {:.1} MiB in all, and chance hardly does that",
-                    rise / 1024.0,
-                    risen / (1024.0 * 1024.0)
+                    "memory rises by {:.1} MiB in each of {floors} stretches of {:.1} s, and chance hardly does that",
+                    bytes_per_stretch / (1024.0 * 1024.0),
+                    self.figures.seconds / float(floors as u64),
                 ),
                 "exportctl profile heap names what is allocated and not freed",
             )

@@ -2,12 +2,7 @@
 
 use super::{Figures, LoopFigures};
 use crate::{
-    analyse::{
-        memory::{floor, held, stretches},
-        number::float,
-        quantile::quantile,
-        trend::Trend,
-    },
+    analyse::{number::float, quantile::quantile},
     record::{Began, LoopMoment, Moment},
 };
 
@@ -54,7 +49,6 @@ pub(super) fn figures(began: &Began, moments: &[Moment]) -> Figures {
     let slots = u64::from(began.workers) * u64::from(began.tasks_per_worker);
     let busy: u64 = working().map(|moment| u64::from(moment.busy)).sum();
     let settled = |at: Option<&Moment>| at.map_or(0, |moment| moment.settled);
-    let rise = trend(moments).filter(Trend::rises).map_or(0.0, |trend| trend.slope);
     Figures {
         seconds,
         settled: settled(moments.last()).saturating_sub(settled(moments.first())),
@@ -65,7 +59,6 @@ pub(super) fn figures(began: &Began, moments: &[Moment]) -> Figures {
         run_queue_share: share(waiting, float(on + waiting)),
         busy_share: share(busy, float(slots) * float(working().count() as u64)),
         peak_rss_bytes: moments.iter().map(|moment| moment.rss_bytes).max().unwrap_or(0),
-        rise_bytes_per_second: rise,
     }
 }
 
@@ -75,13 +68,6 @@ pub(super) fn is_working(moment: &Moment) -> bool {
 
 fn seconds(moments: &[Moment]) -> f64 {
     moments.last().map_or(0.0, |last| float(last.at_micros) / 1e6)
-}
-
-/// Of what the allocator gave out, or of resident memory where it does not say; after the start.
-fn trend(moments: &[Moment]) -> Option<Trend> {
-    let floors = stretches(moments).filter_map(floor);
-    let points: Vec<_> = floors.map(|moment| (float(moment.at_micros) / 1e6, float(held(moment)))).collect();
-    Trend::of(&points)
 }
 
 pub(super) fn share(part: u64, of: f64) -> f64 {

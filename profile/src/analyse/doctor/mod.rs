@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{
     diagnosis::{Diagnosis, Named, verdict},
+    heap::growth,
     zone::Zone,
 };
 use crate::read::Recorded;
@@ -67,8 +68,6 @@ pub struct Figures {
     pub busy_share: f64,
     /// The most resident memory, in bytes.
     pub peak_rss_bytes: u64,
-    /// What the allocator gave out rises by, in bytes a second, where that is no chance; else 0.
-    pub rise_bytes_per_second: f64,
 }
 
 /// What may ail a consumer.
@@ -125,6 +124,7 @@ impl Named for Ailment {
 pub fn examine(recorded: &Recorded) -> Examination {
     let loops = figures::loops(&recorded.moments);
     let figures = figures::figures(&recorded.began, &recorded.moments);
-    let diagnoses = Case { loops: &loops, figures, recorded }.diagnoses();
+    let growth = growth(&recorded.moments);
+    let diagnoses = Case { loops: &loops, figures, growth, recorded }.diagnoses();
     Examination { verdict: verdict(&diagnoses), loops, figures, diagnoses }
 }

@@ -106,9 +106,20 @@ fn memory_that_rises_between_waves_is_a_leak_and_waves_are_not() {
     assert_eq!(ailments(&waves), [Ailment::Healthy]);
     let leak = examined(|tenth, moment| moment.allocated_bytes += tenth * 100_000 + (tenth % 100) * 50_000);
     assert_eq!((leak.verdict, ailments(&leak)), (Zone::Red, vec![Ailment::Leak]));
-    assert!(leak.figures.rise_bytes_per_second > 500_000.0, "{:?}", leak.figures);
+    assert!(leak.diagnoses[0].evidence.starts_with("memory rises by 2."), "{:?}", leak.diagnoses);
     let slight = examined(|tenth, moment| moment.allocated_bytes += tenth * 1_000);
     assert_eq!(ailments(&slight), [Ailment::Healthy], "300 KB in half a minute");
+}
+
+#[test]
+fn memory_that_rose_once_and_stands_is_no_leak() {
+    for from in [100, 150, 200] {
+        let jump =
+            examined(|tenth, moment| moment.allocated_bytes += if tenth > from { 40 << 20 } else { 0 });
+        assert_eq!(ailments(&jump), [Ailment::Healthy], "{from}");
+        let plateau = examined(|tenth, moment| moment.allocated_bytes += tenth.min(from) * 400_000);
+        assert!(from > 150 || ailments(&plateau) == [Ailment::Healthy], "{from}: {:?}", plateau.diagnoses);
+    }
 }
 
 #[test]

@@ -220,6 +220,11 @@ pub fn heap(recorded: &Recorded) -> Heap {
     }
 }
 
+/// How memory goes in a profile of which nobody said when there is nothing to do.
+pub(super) fn growth(moments: &[Moment]) -> Growth {
+    Growth::of(&stretch::parts(moments), false)
+}
+
 fn figures(recorded: &Recorded) -> Figures {
     let moments = &recorded.moments;
     let of = |of| Span::of(moments, of);

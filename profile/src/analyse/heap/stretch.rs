@@ -83,7 +83,7 @@ pub(super) fn stretches(recorded: &Recorded) -> Vec<Stretch> {
 }
 
 /// Of a profile without waves; none of one that is too short for any to be without work.
-fn parts(moments: &[Moment]) -> Vec<Stretch> {
+pub(super) fn parts(moments: &[Moment]) -> Vec<Stretch> {
     let is_long = moments.last().is_some_and(|last| last.at_micros >= SHORTEST_MICROS);
     let part = |(number, stretch)| part(number, stretch);
     if is_long { (1..).zip(memory::stretches(moments)).filter_map(part).collect() } else { Vec::new() }

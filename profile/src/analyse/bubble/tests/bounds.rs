@@ -105,10 +105,10 @@ proptest! {
     /// Nothing of the time that operations are open is lost.
     #[test]
     fn parallelism_adds_up(operations in operations()) {
-        let parallelism = of(operations.clone()).parallelism;
+        let (told, parallelism) = (Messages::of(&operations), of(operations.clone()).parallelism);
         let length = parallelism.seconds.first().copied().unwrap_or(0.0);
         for open in &parallelism.steps {
-            let took = operations.iter().filter(|of| of.step == open.step).map(group::took).sum::<u64>();
+            let took = told.all().iter().filter(|of| of.step == open.step).map(group::took).sum::<u64>();
             let sum = open.average.iter().sum::<f64>() * length;
             prop_assert!((sum - float(took) / 1e6).abs() < 0.02 + float(took) / 1e6 * 0.1, "{} {}", sum, took);
             for (average, peak) in open.average.iter().zip(&open.peak) {
