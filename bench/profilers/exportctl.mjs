@@ -16,7 +16,7 @@ export async function profile({ folder, tool, fault }) {
   const args = ["profile", tool, String(jobs), "--json", "--no-open", "--reports", folder, "--delay", `${DELAY_MS}ms`];
   args.push("--consumer", paths.killable, "--processing-wait", `${LOAD_MS / 1_000}s`);
   if (storeDelayMs > 0) args.push("--store-delay", `${storeDelayMs}ms`);
-  if (waves > 1) args.push("--waves", String(waves), "--pause", HEAP.pause);
+  if (tool === "heap") args.push("--waves", String(waves), "--pause", HEAP.pause);
   const environment = { ...hurt(jobs * waves), WORKER_POOL_SIZE: String(WORKERS), TMPDIR: folder };
   const started = start(paths.exportctl, args, { environment, cwd: folder, log: join(folder, "exportctl.log") });
   const code = await within(started.ended, LOAD_MS + PAGE_MS, "the profile").finally(() => stop(started));

@@ -1,6 +1,6 @@
 // Processes: each is ended by its own id, and nothing but the search path of our environment is theirs.
 import { spawn } from "node:child_process";
-import { createWriteStream, existsSync, readFileSync, readdirSync } from "node:fs";
+import { createWriteStream, readFileSync, readdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -68,14 +68,24 @@ export async function stop(started, ms = 5_000) {
   await started.ended;
 }
 
-/** The processes that one has started, and theirs. */
+/** The processes that one has started, and theirs; none of one that has ended. */
 export function descendants(pid) {
-  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) => {
+  const children = listed(`/proc/${pid}/task`).flatMap((task) => {
     const file = `/proc/${pid}/task/${task}/children`;
-    return existsSync(file) ? readFileSync(file, "utf8").split(" ").filter(Boolean).map(Number) : [];
+    return read(file).split(" ").filter(Boolean).map(Number);
   });
   return children.flatMap((child) => [child, ...descendants(child)]);
 }
+
+const orElse = (otherwise, work) => {
+  try {
+    return work();
+  } catch {
+    return otherwise;
+  }
+};
+const listed = (folder) => orElse([], () => readdirSync(folder));
+const read = (file) => orElse("", () => readFileSync(file, "utf8"));
 
 /** CPU time so far in ms, of all threads of a process. */
 export function cpuMs(pid) {

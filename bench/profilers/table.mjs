@@ -14,17 +14,26 @@ const CLINIC = {
   store: { doctor: /^io$/, bubble: /s3|put|store/i },
   function: { doctor: /^event-loop$/, flame: BUSY },
 };
+// What exportctl finds is an ailment, and where its stack or its evidence has to name a function, that one.
 const EXPORTCTL = {
-  main: { doctor: /blockedMain/, flame: BUSY },
-  worker: { doctor: /blockedWorker/, flame: BUSY },
-  leak: { doctor: /leak/, heap: /leak/ },
-  store: { bubble: /slowStore/ },
-  function: { flame: /function/, doctor: /blockedWorker/ },
+  main: { doctor: [/^blockedMain$/, BUSY], flame: [/^function$/, BUSY] },
+  worker: { doctor: [/^blockedWorker$/, BUSY], flame: [/^function$/, BUSY] },
+  leak: { doctor: [/^leak$/], heap: [/^leak$/, LEAKING] },
+  store: { bubble: [/^slowStore$/] },
+  function: { flame: [/^function$/, BUSY], doctor: [/^blockedWorker$/, BUSY] },
+  "function-in-main": { flame: [/^function$/, BUSY], doctor: [/^blockedMain$/, BUSY] },
 };
 const kind = (fault) => fault.replace("-in-main", "");
+const says = (rule) => (run) => rule.test(run.says ?? "");
+const finds = ([ailment, named]) => ({ found = [] }) =>
+  found.some((each) => each.zone !== "green" && ailment.test(each.ailment) && (!named || names(each, named)));
+const names = ({ evidence, stack = [] }, named) => [evidence, ...stack].some((text) => named.test(text));
 const rules = {
-  clinic: (fault) => CLINIC[kind(fault)],
-  exportctl: (fault) => ({ ...EXPORTCTL[kind(fault)], ...(fault === "function-in-main" && { doctor: /blockedMain/ }) }),
+  clinic: (fault, tool) => CLINIC[kind(fault)]?.[tool] && says(CLINIC[kind(fault)][tool]),
+  exportctl: (fault, tool) => {
+    const rule = (EXPORTCTL[fault] ?? EXPORTCTL[kind(fault)])?.[tool];
+    return rule && finds(rule);
+  },
 };
 
 export function tables(file) {
@@ -42,7 +51,7 @@ function faults(side, runs) {
   const tools = Object.keys(TOOLS);
   const head = tools.map((tool) => (side === "clinic" ? TOOLS[tool] : tool));
   const row = (fault) => {
-    const cells = tools.map((tool) => cell(of(tool, fault), of(tool, "none"), rules[side](fault)?.[tool]));
+    const cells = tools.map((tool) => cell(of(tool, fault), of(tool, "none"), rules[side](fault, tool)));
     return `| ${[fault, ...cells].join(" | ")} |`;
   };
   const lines = [`| ${[side, ...head].join(" | ")} |`, `|${"---|".repeat(tools.length + 1)}`];
@@ -51,7 +60,7 @@ function faults(side, runs) {
 
 /** What is said; bold where it is the fault, and is not said of the healthy run. */
 function cell(runs, healthy, rule) {
-  const isFound = (run) => rule && !run.failed && rule.test(run.says ?? "");
+  const isFound = (run) => rule && !run.failed && rule(run);
   const isSaidAnyway = healthy.some(isFound);
   const said = runs.map((run) => {
     const text = run.failed ?? words(run);
