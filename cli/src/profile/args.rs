@@ -166,6 +166,11 @@ impl Profile {
         Ok(Waves { waves, pause, within: self.processing_wait })
     }
 
+    /// Of a consumer that is started for it.
+    pub(super) const fn is_own(&self) -> bool {
+        self.attach.is_none() && self.pod.is_none()
+    }
+
     /// How many waves of jobs are sent.
     fn count(&self, tool: Tool) -> u32 {
         self.waves.unwrap_or(if tool == Tool::Heap { Self::HEAP_WAVES } else { 1 })
@@ -173,7 +178,6 @@ impl Profile {
 
     /// What its figures depend on, beside the machine. Of the consumers of others nothing is known.
     pub(super) fn about(&self, tool: Tool) -> About {
-        let is_own = self.attach.is_none() && self.pod.is_none();
         let set = |name: &str| Some((name.to_owned(), std::env::var(name).ok()?));
         let jobs = [
             ("jobs".to_owned(), self.messages.to_string()),
@@ -185,16 +189,23 @@ impl Profile {
             jobs.into_iter().chain(self.files.settings()).chain(SETTINGS.into_iter().filter_map(set));
         About {
             os: std::env::consts::OS.to_owned(),
-            arch: std::env::consts::ARCH.to_owned(),
-            settings: settings.filter(|_| is_own).collect(),
+            arch: processor(),
+            settings: settings.filter(|_| self.is_own()).collect(),
         }
     }
 
     /// It goes on for so long at most. `None`: until its jobs are settled.
     pub(super) fn duration(&self) -> Option<Duration> {
-        let is_own = self.attach.is_none() && self.pod.is_none();
-        self.duration.or((!is_own).then_some(Self::OTHERS))
+        self.duration.or((!self.is_own()).then_some(Self::OTHERS))
     }
+}
+
+/// The processor of this machine, with its model where the kernel says so (proc_cpuinfo(5), of x86).
+fn processor() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let arch = std::env::consts::ARCH;
+    model.map_or_else(|| arch.to_owned(), |(_, model)| format!("{arch}, {}", model.trim()))
 }
 
 #[cfg(test)]

@@ -60,14 +60,25 @@ async fn profiled(tool: Tool, profile: &Profile) -> anyhow::Result<ExitCode> {
     };
     let now = Baseline::of(tool, profile.about(tool), &recorded);
     if let Some(name) = &profile.save_baseline {
-        keep(&baselines, name, &now, &recorded)?;
+        keep(&baselines, (name, &now), &recorded, profile.is_own())?;
     }
     told(&folder, &recorded, before.map(|before| (before, now)).as_ref(), &profile.telling)
 }
 
-/// Keeps what was measured, unless it is not all of it.
-fn keep(baselines: &Baselines, name: &Name, now: &Baseline, recorded: &Recorded) -> anyhow::Result<()> {
-    if let Some(Ending::Settled | Ending::Over | Ending::Interrupted) = recorded.ending {
+/// Keeps what was measured, unless it is not all of it: of its own jobs a consumer has to settle all, and of those of others
+/// somebody says when it is enough.
+fn keep(
+    baselines: &Baselines,
+    (name, now): (&Name, &Baseline),
+    recorded: &Recorded,
+    is_own: bool,
+) -> anyhow::Result<()> {
+    let is_whole = match recorded.ending {
+        Some(Ending::Settled | Ending::Over) => true,
+        Some(Ending::Interrupted) => !is_own,
+        _ => false,
+    };
+    if is_whole {
         let kept = baselines.keep(name, now)?;
         note(&format!("kept as baseline {name}: {}", kept.display()));
     } else {

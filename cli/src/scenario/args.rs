@@ -8,7 +8,7 @@ use crate::profile::Telling;
 /// Play a consumer through stated situations, and check what must hold in each
 ///
 /// Each has a consumer and an AWS stand-in of its own, with the settings that it states. Exit codes: 0 all of it holds, 1
-/// something does not, 2 nothing was played.
+/// something does not or could not be played, 2 nothing was played, 130 interrupted.
 #[derive(Debug, clap::Args)]
 #[command(after_help = help())]
 pub(crate) struct Args {

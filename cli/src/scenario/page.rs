@@ -24,11 +24,11 @@ pub(super) fn page(outcomes: &[Outcome], folder: &Path) -> String {
 }
 
 fn table(outcome: &Outcome, run: &RunOutcome, folder: &Path) -> Table {
-    let page = run.page.strip_prefix(folder).unwrap_or(&run.page);
+    let page = run.page.as_ref().map(|page| page.strip_prefix(folder).unwrap_or(page));
     Table {
         head: format!("{}: {}", outcome.name, run.label),
         about: format!("{}. {}", outcome.about, run.settings.join(" ")),
-        link: Some(("its profile".to_owned(), page.display().to_string())),
+        link: page.map(|page| ("its profile".to_owned(), page.display().to_string())),
         columns: ["what must hold", "what was", ""].map(str::to_owned).to_vec(),
         rows: run
             .checks

@@ -11,7 +11,7 @@ use super::{
     catalog::{Run, Scenario},
     check::Check,
     page,
-    play::{Played, play},
+    play::play,
 };
 use crate::{
     ci::Case,
@@ -38,8 +38,8 @@ pub(super) struct RunOutcome {
     /// The settings that it states, `NAME=value`.
     pub(super) settings: Vec<String>,
     pub(super) checks: Vec<Check>,
-    /// Its own page, beside the one of all.
-    pub(super) page: PathBuf,
+    /// Its own page, beside the one of all; none of one that could not be played.
+    pub(super) page: Option<PathBuf>,
 }
 
 impl Outcome {
@@ -90,18 +90,22 @@ const INTERRUPTED: u8 = 130;
 async fn all(args: &Args, folder: &Folder) -> anyhow::Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
     for scenario in args.scenarios() {
-        outcomes.push(one(args, folder, &scenario).await?);
+        outcomes.push(one(args, folder, &scenario, outcomes.is_empty()).await?);
     }
     Ok(outcomes)
 }
 
-async fn one(args: &Args, folder: &Folder, scenario: &Scenario) -> anyhow::Result<Outcome> {
+/// What cannot be played fails, and the others go on; but for the very first: then nothing can.
+async fn one(args: &Args, folder: &Folder, scenario: &Scenario, is_first: bool) -> anyhow::Result<Outcome> {
     let mut runs = Vec::new();
     for (number, run) in (1..).zip(&scenario.runs) {
         note(&format!("{}: {}", scenario.name, run.label));
         let own = Folder::of_run(folder, &format!("{}-{number}", scenario.name))?;
-        let played = play(run, args.consumer.clone(), &own).await?;
-        let outcome = outcome(run, &played, &own)?;
+        let outcome = match played(run, args.consumer.clone(), &own).await {
+            Err(error) if is_first && number == 1 => return Err(error),
+            Err(error) => unplayed(run, &error),
+            Ok(outcome) => outcome,
+        };
         for check in &outcome.checks {
             note(&line(check));
         }
@@ -110,11 +114,22 @@ async fn one(args: &Args, folder: &Folder, scenario: &Scenario) -> anyhow::Resul
     Ok(Outcome { name: scenario.name, about: scenario.about, runs })
 }
 
-fn outcome(run: &Run, played: &Played, folder: &Folder) -> anyhow::Result<RunOutcome> {
+async fn played(run: &Run, binary: Option<PathBuf>, folder: &Folder) -> anyhow::Result<RunOutcome> {
+    let played = play(run, binary, folder).await?;
     let page = make_report(folder, &played.recorded)?;
-    let checks = run.must.iter().map(|must| must.check(run, played)).collect();
+    let checks = run.must.iter().map(|must| must.check(run, &played)).collect();
+    Ok(RunOutcome { checks, page: Some(page), ..of(run) })
+}
+
+fn unplayed(run: &Run, error: &anyhow::Error) -> RunOutcome {
+    let check = Check { must: "it is played".to_owned(), was: format!("{error:#}"), holds: false };
+    RunOutcome { checks: vec![check], ..of(run) }
+}
+
+/// One of which nothing is known yet.
+fn of(run: &Run) -> RunOutcome {
     let settings = run.settings().iter().map(|(name, value)| format!("{name}={value}")).collect();
-    Ok(RunOutcome { label: run.label.clone(), settings, checks, page })
+    RunOutcome { label: run.label.clone(), settings, checks: vec![], page: None }
 }
 
 fn line(check: &Check) -> String {

@@ -32,13 +32,18 @@ pub(crate) fn consumer_binary() -> PathBuf {
 
 /// The consumer with points to kill it at, an optimised build as it is released (`make kills`).
 pub(crate) fn killable_consumer() -> PathBuf {
+    optimised("exportpool-consumer")
+}
+
+/// `exportctl`, optimised as well: with a stand-in that takes less of the machine.
+pub(crate) fn optimised_exportctl() -> PathBuf {
+    optimised("exportctl")
+}
+
+fn optimised(name: &str) -> PathBuf {
     let target = Path::new(EXPORTCTL).parent().and_then(Path::parent).unwrap();
-    let binary = target.join("kills/release/exportpool-consumer");
-    assert!(
-        binary.is_file(),
-        "there is no consumer with kill points at {}: run `make kills` first",
-        binary.display()
-    );
+    let binary = target.join("kills/release").join(name);
+    assert!(binary.is_file(), "there is no {}: run `make kills` first", binary.display());
     binary
 }
 

@@ -4,14 +4,13 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::process::{EXPORTCTL, killable_consumer};
+use crate::process::{killable_consumer, optimised_exportctl};
 
-/// Nothing else runs meanwhile: `make scenarios`.
+/// No other test runs meanwhile.
 #[test]
-#[ignore = "looks at rates and delays: on a machine that does nothing else, by make scenarios"]
 fn all_of_them_hold() {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = Command::new(EXPORTCTL);
+    let mut command = Command::new(optimised_exportctl());
     command.args(["scenario", "all", "--fast", "--json", "--no-open", "--consumer"]).arg(killable_consumer());
     command.env_clear().current_dir(&folder).env("TMPDIR", folder.path()).stdin(Stdio::null());
     let output = command.output().unwrap();

@@ -1,0 +1,61 @@
+use super::*;
+
+/// So many tenths of a second, in each of which so many tasks are settled.
+fn moments(tenths: u64, settled: impl Fn(u64) -> u64) -> Vec<Moment> {
+    let moment = |tenth| Moment { at_micros: tenth * 100_000, settled: settled(tenth), ..Moment::default() };
+    (0..=tenths).map(moment).collect()
+}
+
+#[test]
+fn a_rate_is_measured_between_the_first_and_the_last_task() {
+    // Two seconds of nothing, ten of five tasks a second, two of nothing.
+    let steady = moments(140, |tenth| tenth.saturating_sub(20).min(100) / 2);
+    let rates = rates(&steady, 5);
+    assert_eq!(rates.len(), 3);
+    assert!(rates.iter().all(|rate| (rate - 5.0).abs() < 0.6), "{rates:?}");
+}
+
+#[test]
+fn a_rate_of_nothing_is_not_steady() {
+    assert!(!steadily(&[0.0, 0.0]).holds && !steadily(&[]).holds && steadily(&[5.0, 6.0]).holds);
+}
+
+#[test]
+fn a_rate_that_falls_to_nothing_for_a_while_is_not_steady() {
+    let halting = moments(100, |tenth| if tenth < 50 { tenth } else { 50 + tenth.saturating_sub(70) });
+    let rates = rates(&halting, 8);
+    assert!(rates.iter().any(|rate| *rate < 1.0), "{rates:?}");
+}
+
+#[test]
+fn a_batch_that_is_left_behind_is_unfair() {
+    // Ten tasks a second, of five batches of twenty.
+    let latencies = |batch_of: fn(u64) -> u64| {
+        let of = |batch| (0..100).filter(|at| batch_of(*at) == batch).map(|at| 1_000 + at * 100).collect();
+        (0..5).map(of).collect::<Vec<Vec<u64>>>()
+    };
+    assert!(fairly(&latencies(|at| at % 5)).holds);
+    assert!(fairly(&latencies(|at| at / 10 % 5)).holds, "as requests of ten messages come in turn");
+    assert!(!fairly(&latencies(|at| at / 20)).holds, "one after the other");
+    let mut one_late = latencies(|at| at % 5);
+    one_late[0][19] = 20_000;
+    assert!(!fairly(&one_late).holds && !fairly(&[]).holds);
+}
+
+#[test]
+fn workers_are_even_but_for_what_is_done_once() {
+    let holds = |times: &[f64]| evenly(times).holds;
+    assert!(holds(&[0.01, 0.01, 0.015]) && holds(&[0.1, 0.13, 0.1]));
+    // Eight workers, one of which has had the files of three.
+    let one_of_eight = [&[0.008; 7][..], &[0.024]].concat();
+    assert!(!holds(&one_of_eight) && !holds(&[0.1, 0.3, 0.1]) && !holds(&[0.0, 0.0]) && !holds(&[]));
+}
+
+#[test]
+fn memory_comes_back_unless_more_than_caches_stays() {
+    let of = |bytes: [u64; 3]| {
+        let moment = |bytes: u64| Moment { allocated_bytes: bytes << 20, ..Moment::default() };
+        comes_back(&bytes.map(moment)).holds
+    };
+    assert!(of([20, 60, 23]) && !of([20, 60, 30]) && !of([0, 0, 0]));
+}
