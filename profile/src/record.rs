@@ -135,6 +135,10 @@ pub struct Moment {
     pub loops: Vec<LoopMoment>,
     /// CPU time of the whole process, in microseconds.
     pub cpu_micros: u64,
+    /// What a hypervisor gave of this machine's CPUs to others although something here was ready, on all CPUs together, in
+    /// microseconds; 0 where nobody says.
+    #[serde(default)]
+    pub stolen_micros: u64,
     /// CPU time of each thread that had some, by its name, in microseconds.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub threads: BTreeMap<String, u64>,
@@ -168,7 +172,7 @@ pub struct LoopMoment {
     pub late_micros: Vec<u32>,
     /// For so long the newest probe has not been answered, in microseconds.
     pub unanswered_micros: u64,
-    /// The most of any of these that was no waiting for a CPU, in microseconds.
+    /// The most of any of these that was no waiting for a CPU, in microseconds: neither for other threads nor for a hypervisor.
     pub away_micros: u64,
     /// CPU time of the thread, in microseconds.
     pub cpu_micros: u64,

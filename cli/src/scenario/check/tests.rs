@@ -28,21 +28,6 @@ fn a_rate_that_falls_to_nothing_for_a_while_is_not_steady() {
 }
 
 #[test]
-fn a_batch_that_is_left_behind_is_unfair() {
-    // Ten tasks a second, of five batches of twenty.
-    let latencies = |batch_of: fn(u64) -> u64| {
-        let of = |batch| (0..100).filter(|at| batch_of(*at) == batch).map(|at| 1_000 + at * 100).collect();
-        (0..5).map(of).collect::<Vec<Vec<u64>>>()
-    };
-    assert!(fairly(&latencies(|at| at % 5)).holds);
-    assert!(fairly(&latencies(|at| at / 10 % 5)).holds, "as requests of ten messages come in turn");
-    assert!(!fairly(&latencies(|at| at / 20)).holds, "one after the other");
-    let mut one_late = latencies(|at| at % 5);
-    one_late[0][19] = 20_000;
-    assert!(!fairly(&one_late).holds && !fairly(&[]).holds);
-}
-
-#[test]
 fn workers_are_even_but_for_what_is_done_once() {
     let holds = |times: &[f64]| evenly(times).holds;
     assert!(holds(&[0.01, 0.01, 0.015]) && holds(&[0.1, 0.13, 0.1]));

@@ -2,10 +2,11 @@
 //!
 //! A timer on the loop itself would do worse: tokio's timers go by whole milliseconds, which is more than what is
 //! measured here. What a thread waited for a CPU is read beside it, from the kernel: on few cores the two are told
-//! apart.
+//! apart. So is, while somebody records, what a hypervisor gave to others.
 
 mod probed;
 mod schedule;
+mod steal;
 
 use std::{
     sync::{
@@ -25,9 +26,12 @@ use probed::{Probed, Recorded};
 pub(crate) use probed::{Recording, Stuck};
 pub(super) use schedule::OnCpu;
 use schedule::Schedule;
+use steal::Steal;
 
 /// How often main is probed.
 pub const PROBE_EVERY: Duration = Duration::from_millis(10);
+/// While somebody records, what is stolen is read each tenth time.
+const STEAL_AT: u64 = 10;
 /// Workers are probed every second time: there are many of them.
 const WORKERS_AT: u64 = 2;
 /// Delays beyond a minute are counted as one.
@@ -91,6 +95,7 @@ pub struct LoopProbes(Arc<Inner>);
 struct Inner {
     /// For a profile.
     records: AtomicBool,
+    steal: Steal,
     loops: Mutex<Vec<Probed>>,
     main: Mutex<Delays>,
     workers: Mutex<Delays>,
@@ -141,6 +146,7 @@ impl LoopProbes {
             late: Arc::clone(&late),
             unanswered: None,
             sending: Duration::ZERO,
+            stolen_before: Duration::ZERO,
             schedule,
             measured: begun,
             waited_before: begun.waited,
@@ -152,7 +158,8 @@ impl LoopProbes {
 
     /// Keeps every measurement of each loop for as long as the answer lives. One at a time.
     pub(crate) fn record(&self) -> Recording {
-        lock(&self.0.loops).iter_mut().for_each(Probed::begin);
+        let stolen = self.0.steal.read();
+        lock(&self.0.loops).iter_mut().for_each(|probed| probed.begin(stolen));
         self.0.records.store(true, Ordering::Release);
         Recording(self.clone())
     }
@@ -162,15 +169,19 @@ impl LoopProbes {
     pub(crate) async fn run(self) {
         let mut every = time::interval(PROBE_EVERY);
         every.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+        let mut stolen = Duration::ZERO;
         for round in 0_u64.. {
             every.tick().await;
-            let records = self.0.records.load(Ordering::Acquire);
+            let records = self.0.records.load(Ordering::Acquire).then_some(&self.0.steal);
+            if let Some(steal) = records.filter(|_| round.is_multiple_of(STEAL_AT)) {
+                stolen = steal.read();
+            }
             lock(&self.0.loops).retain_mut(|probed| {
                 if probed.of == ProbedLoop::Worker && !round.is_multiple_of(WORKERS_AT) {
                     return true;
                 }
                 probed.collect(&mut lock(self.of(probed.of)), records);
-                probed.probe()
+                probed.probe(stolen)
             });
         }
     }

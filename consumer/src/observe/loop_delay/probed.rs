@@ -12,8 +12,9 @@ use exportpool_profile::record::{LoopMoment, micros};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::{
-    Delays, LoopProbes, ProbedLoop, lock,
+    Delays, LoopProbes, PROBE_EVERY, ProbedLoop, lock,
     schedule::{OnCpu, Schedule},
+    steal::Steal,
 };
 use crate::observe::profile::Interruptible;
 
@@ -28,6 +29,8 @@ pub(super) struct Probed {
     pub(super) unanswered: Option<Instant>,
     /// The sending of it took so long.
     pub(super) sending: Duration,
+    /// What had been stolen of the CPUs before the last probe was sent.
+    pub(super) stolen_before: Duration,
     /// What its thread had waited for a CPU when the last probe was sent.
     pub(super) waited_before: Duration,
     pub(super) schedule: Option<Schedule>,
@@ -65,10 +68,16 @@ pub(crate) struct Stuck {
 pub(crate) struct Recording(pub(super) LoopProbes);
 
 impl Recording {
+    /// What has been stolen of all CPUs since the machine was started.
+    pub(crate) fn stolen(&self) -> Duration {
+        self.0.0.steal.read()
+    }
+
     /// What was measured since this was asked last, main first.
     pub(crate) fn take(&self, now: Instant) -> Vec<LoopMoment> {
         let mut loops = lock(&self.0.0.loops);
-        let mut moments: Vec<_> = loops.iter_mut().map(|probed| (probed.of, probed.moment(now))).collect();
+        let mut moments: Vec<_> =
+            loops.iter_mut().map(|probed| (probed.of, probed.moment(now, &self.0.0.steal))).collect();
         moments.sort_by(|(of, a), (other, b)| {
             let is_worker = |of: ProbedLoop| of == ProbedLoop::Worker;
             (is_worker(*of), &a.name).cmp(&(is_worker(*other), &b.name))
@@ -84,7 +93,8 @@ impl Recording {
             let unanswered = now.saturating_duration_since(since);
             let stuck =
                 || Stuck { name: probed.name.clone(), since, unanswered, thread: probed.thread.clone() };
-            (unanswered >= least && probed.away(unanswered, probed.now()) >= least).then(stuck)
+            (unanswered >= least && probed.away(unanswered, probed.now(), &self.0.0.steal) >= least)
+                .then(stuck)
         });
         stuck.collect()
     }
@@ -98,20 +108,20 @@ impl Drop for Recording {
 
 impl Probed {
     /// Sends a probe, unless one is not answered yet. `false`: nobody is there any more.
-    pub(super) fn probe(&mut self) -> bool {
+    pub(super) fn probe(&mut self, stolen: Duration) -> bool {
         let now = Instant::now();
         match self.send.try_send(now) {
             Ok(()) => {
                 (self.unanswered, self.waited_before) = (Some(now), self.measured.waited);
-                self.sending = now.elapsed();
+                (self.sending, self.stolen_before) = (now.elapsed(), stolen);
                 true
             }
             Err(error) => !matches!(error, TrySendError::Closed(_)),
         }
     }
 
-    /// Notes what was answered since the last probe.
-    pub(super) fn collect(&mut self, delays: &mut Delays, records: bool) {
+    /// Notes what was answered since the last probe; for a profile, if one is recorded, with what was stolen.
+    pub(super) fn collect(&mut self, delays: &mut Delays, records: Option<&Steal>) {
         if let Some(until_now) = self.schedule.as_ref().and_then(Schedule::read) {
             delays.of_run_queue.get_or_insert_default().note(until_now.since(self.measured).waited);
             self.measured = until_now;
@@ -122,21 +132,28 @@ impl Probed {
         }
         delays.of_loop.note(late);
         self.unanswered = None;
-        if records {
+        if let Some(steal) = records {
             self.recorded.late_micros.push(u32::try_from(late.as_micros()).unwrap_or(u32::MAX));
-            self.recorded.away = self.recorded.away.max(self.away(late, self.measured));
+            self.recorded.away = self.recorded.away.max(self.away(late, self.measured, steal));
         }
     }
 
     /// For so long of a delay the loop did something else, at least: its thread did not wait for a CPU, nor did observe's,
-    /// between the two steps of sending a probe.
-    fn away(&self, late: Duration, until_now: OnCpu) -> Duration {
+    /// between the two steps of sending a probe, nor was a CPU stolen.
+    fn away(&self, late: Duration, until_now: OnCpu, steal: &Steal) -> Duration {
         let waited = until_now.waited.saturating_sub(self.waited_before);
-        late.saturating_sub(self.sending).saturating_sub(waited)
+        let away = late.saturating_sub(self.sending).saturating_sub(waited);
+        // Reading it costs something, and of a loop that is in time nobody asks.
+        if away < PROBE_EVERY {
+            away
+        } else {
+            away.saturating_sub(steal.read().saturating_sub(self.stolen_before))
+        }
     }
 
     /// A profile begins.
-    pub(super) fn begin(&mut self) {
+    pub(super) fn begin(&mut self, stolen: Duration) {
+        self.stolen_before = stolen;
         self.recorded = Recorded { since: self.now(), ..Recorded::default() };
     }
 
@@ -151,10 +168,10 @@ impl Probed {
         self.schedule.as_ref().and_then(Schedule::read).unwrap_or(self.measured)
     }
 
-    fn moment(&mut self, now: Instant) -> LoopMoment {
+    fn moment(&mut self, now: Instant, steal: &Steal) -> LoopMoment {
         let until_now = self.now();
         let unanswered = self.unanswered().map_or(Duration::ZERO, |sent| now.saturating_duration_since(sent));
-        let away = self.away(unanswered, until_now);
+        let away = self.away(unanswered, until_now, steal);
         let next = Recorded { since: until_now, ..Recorded::default() };
         let recorded = std::mem::replace(&mut self.recorded, next);
         let since = until_now.since(recorded.since);

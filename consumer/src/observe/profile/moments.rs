@@ -58,17 +58,19 @@ struct Sampling<'a> {
     recording: Recording,
     began: Instant,
     cpu: Duration,
+    stolen: Duration,
     threads: Threads,
 }
 
 impl<'a> Sampling<'a> {
     fn begin(board: &'a Board, began: Instant) -> Self {
-        let (cpu, threads) = (cpu_time(), Threads::now());
-        Self { board, recording: board.probes().record(), began, cpu, threads }
+        let recording = board.probes().record();
+        let stolen = recording.stolen();
+        Self { board, recording, began, cpu: cpu_time(), stolen, threads: Threads::now() }
     }
 
     fn moment(&mut self, now: Instant) -> Moment {
-        let (cpu, threads) = (cpu_time(), Threads::now());
+        let (cpu, threads, stolen) = (cpu_time(), Threads::now(), self.recording.stolen());
         let (report, allocator) = (self.board.said().report, Allocator::now().unwrap_or_default());
         let (queues, leased) = (&report.queues, report.gauges.leased);
         let of_queues = [queues.export_jobs.settled, queues.download_tasks.settled];
@@ -76,6 +78,7 @@ impl<'a> Sampling<'a> {
             at_micros: micros(now.saturating_duration_since(self.began)),
             loops: self.recording.take(now),
             cpu_micros: micros(cpu.saturating_sub(self.cpu)),
+            stolen_micros: micros(stolen.saturating_sub(self.stolen)),
             threads: threads.since(&self.threads),
             rss_bytes: resident().unwrap_or(0),
             allocated_bytes: allocator.allocated,
@@ -86,7 +89,7 @@ impl<'a> Sampling<'a> {
             in_hand: clamped(leased.export_jobs + leased.download_tasks),
             settled: of_queues.iter().map(|settled| settled.done + settled.failed).sum(),
         };
-        (self.cpu, self.threads) = (cpu, threads);
+        (self.cpu, self.threads, self.stolen) = (cpu, threads, stolen);
         moment
     }
 }

@@ -17,6 +17,8 @@ use crate::{
 
 /// A process that waits for CPUs for more than this, of the time that it wants one, has too few of them.
 const CROWDED_SHARE: f64 = 0.3;
+/// A machine of which a hypervisor gives more than this to others is as good as crowded.
+const STOLEN_SHARE: f64 = 0.02;
 /// A process that is on its CPUs for more than this of the time has no more to give.
 const CPU_BOUND_SHARE: f64 = 0.85;
 /// Workers that are on a CPU for less than this while all slots are busy wait for others.
@@ -106,13 +108,16 @@ impl Case<'_> {
 
     fn crowded(&self) -> Option<Diagnosis<Ailment>> {
         let late = self.loops.iter().any(|each| Zone::of_delay(each.max_micros) > Zone::Green);
-        (late && self.figures.run_queue_share > CROWDED_SHARE).then(|| {
+        let Figures { run_queue_share, stolen_share, .. } = self.figures;
+        (late && (run_queue_share > CROWDED_SHARE || stolen_share > STOLEN_SHARE)).then(|| {
             Diagnosis::new(
                 Ailment::CrowdedCpus,
                 Zone::Yellow,
                 format!(
-                    "threads waited for a CPU for {:.0} % of the time that they wanted one",
-                    100.0 * self.figures.run_queue_share
+                    "threads waited for a CPU for {:.0} % of the time that they wanted one, and a hypervisor gave {:.1} % of the \
+                     CPUs to others",
+                    100.0 * run_queue_share,
+                    100.0 * stolen_share,
                 ),
                 "more CPUs, fewer workers, or less beside them on this machine",
             )

@@ -57,6 +57,10 @@ pub(super) fn figures(began: &Began, moments: &[Moment]) -> Figures {
             seconds * 1e6 * f64::from(began.cpus.max(1)),
         ),
         run_queue_share: share(waiting, float(on + waiting)),
+        stolen_share: share(
+            moments.iter().map(|moment| moment.stolen_micros).sum(),
+            seconds * 1e6 * f64::from(began.cpus.max(1)),
+        ),
         busy_share: share(busy, float(slots) * float(working().count() as u64)),
         peak_rss_bytes: moments.iter().map(|moment| moment.rss_bytes).max().unwrap_or(0),
     }

@@ -64,6 +64,8 @@ pub struct Figures {
     pub cpu_share: f64,
     /// Waiting for a CPU, of the time that its loops wanted one, from 0 to 1.
     pub run_queue_share: f64,
+    /// What a hypervisor gave of all CPUs to others, from 0 to 1.
+    pub stolen_share: f64,
     /// Slots with a task, of all, in the moments with work, from 0 to 1.
     pub busy_share: f64,
     /// The most resident memory, in bytes.

@@ -101,6 +101,19 @@ fn threads_that_wait_for_cpus_are_crowded_and_not_blocked() {
 }
 
 #[test]
+fn cpus_that_a_hypervisor_gives_to_others_are_crowded() {
+    let of = |stolen_micros, late| {
+        let examination = examined(|_, moment| {
+            moment.stolen_micros = stolen_micros;
+            moment.loops[0].late_micros[0] = late;
+        });
+        ailments(&examination)
+    };
+    assert_eq!(of(12_000, 25_000), [Ailment::CrowdedCpus]);
+    assert_eq!((of(12_000, 2_000), of(1_000, 25_000)), (vec![Ailment::Healthy], vec![Ailment::Healthy]));
+}
+
+#[test]
 fn memory_that_rises_between_waves_is_a_leak_and_waves_are_not() {
     let waves = examined(|tenth, moment| moment.allocated_bytes += (tenth % 100) * 400_000);
     assert_eq!(ailments(&waves), [Ailment::Healthy]);
