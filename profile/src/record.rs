@@ -119,8 +119,7 @@ impl Tool {
     pub const fn tells_every(self) -> Duration {
         match self {
             Self::Doctor | Self::Bubble => Duration::from_millis(200),
-            Self::Flame => Duration::from_millis(1_200),
-            Self::Heap => Duration::from_millis(2_200),
+            Self::Flame | Self::Heap => Duration::from_millis(2_200),
         }
     }
 }

@@ -13,8 +13,8 @@ use super::{
 
 /// Samples of a second of CPU time: not in step with anything that comes a hundred times a second.
 const HERTZ: u32 = 99;
-/// How often they are told.
-const TELL_EVERY: Duration = Duration::from_secs(1);
+/// How often they are told: each time the sampler is made anew, and its room for stacks with it.
+const TELL_EVERY: Duration = Duration::from_secs(2);
 
 /// Samples of all threads.
 pub(super) struct Flame {
