@@ -27,6 +27,7 @@ pub(crate) use probed::{Recording, Stuck};
 pub(super) use schedule::OnCpu;
 use schedule::Schedule;
 use steal::Steal;
+pub(super) use steal::Stolen;
 
 /// How often main is probed.
 pub const PROBE_EVERY: Duration = Duration::from_millis(10);
@@ -146,7 +147,7 @@ impl LoopProbes {
             late: Arc::clone(&late),
             unanswered: None,
             sending: Duration::ZERO,
-            stolen_before: Duration::ZERO,
+            stolen_before: Stolen::default(),
             schedule,
             measured: begun,
             waited_before: begun.waited,
@@ -159,7 +160,7 @@ impl LoopProbes {
     /// Keeps every measurement of each loop for as long as the answer lives. One at a time.
     pub(crate) fn record(&self) -> Recording {
         let stolen = self.0.steal.read();
-        lock(&self.0.loops).iter_mut().for_each(|probed| probed.begin(stolen));
+        lock(&self.0.loops).iter_mut().for_each(|probed| probed.begin(stolen.clone()));
         self.0.records.store(true, Ordering::Release);
         Recording(self.clone())
     }
@@ -169,19 +170,20 @@ impl LoopProbes {
     pub(crate) async fn run(self) {
         let mut every = time::interval(PROBE_EVERY);
         every.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
-        let mut stolen = Duration::ZERO;
+        let mut stolen = None;
         for round in 0_u64.. {
             every.tick().await;
             let records = self.0.records.load(Ordering::Acquire).then_some(&self.0.steal);
-            if let Some(steal) = records.filter(|_| round.is_multiple_of(STEAL_AT)) {
-                stolen = steal.read();
-            }
+            stolen = match records {
+                Some(_) if stolen.is_some() && !round.is_multiple_of(STEAL_AT) => stolen,
+                steal => steal.map(Steal::read),
+            };
             lock(&self.0.loops).retain_mut(|probed| {
                 if probed.of == ProbedLoop::Worker && !round.is_multiple_of(WORKERS_AT) {
                     return true;
                 }
                 probed.collect(&mut lock(self.of(probed.of)), records);
-                probed.probe(stolen)
+                probed.probe(stolen.clone().unwrap_or_default())
             });
         }
     }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use super::{
     Delays, LoopProbes, PROBE_EVERY, ProbedLoop, lock,
     schedule::{OnCpu, Schedule},
-    steal::Steal,
+    steal::{Steal, Stolen},
 };
 use crate::observe::profile::Interruptible;
 
@@ -30,7 +30,7 @@ pub(super) struct Probed {
     /// The sending of it took so long.
     pub(super) sending: Duration,
     /// What had been stolen of the CPUs before the last probe was sent.
-    pub(super) stolen_before: Duration,
+    pub(super) stolen_before: Stolen,
     /// What its thread had waited for a CPU when the last probe was sent.
     pub(super) waited_before: Duration,
     pub(super) schedule: Option<Schedule>,
@@ -68,8 +68,8 @@ pub(crate) struct Stuck {
 pub(crate) struct Recording(pub(super) LoopProbes);
 
 impl Recording {
-    /// What has been stolen of all CPUs since the machine was started.
-    pub(crate) fn stolen(&self) -> Duration {
+    /// What has been stolen of the CPUs by now.
+    pub(crate) fn stolen(&self) -> Stolen {
         self.0.0.steal.read()
     }
 
@@ -108,7 +108,7 @@ impl Drop for Recording {
 
 impl Probed {
     /// Sends a probe, unless one is not answered yet. `false`: nobody is there any more.
-    pub(super) fn probe(&mut self, stolen: Duration) -> bool {
+    pub(super) fn probe(&mut self, stolen: Stolen) -> bool {
         let now = Instant::now();
         match self.send.try_send(now) {
             Ok(()) => {
@@ -139,7 +139,7 @@ impl Probed {
     }
 
     /// For so long of a delay the loop did something else, at least: its thread did not wait for a CPU, nor did observe's,
-    /// between the two steps of sending a probe, nor was a CPU stolen.
+    /// between the two steps of sending a probe, nor was the CPU stolen that it may have been on.
     fn away(&self, late: Duration, until_now: OnCpu, steal: &Steal) -> Duration {
         let waited = until_now.waited.saturating_sub(self.waited_before);
         let away = late.saturating_sub(self.sending).saturating_sub(waited);
@@ -147,12 +147,12 @@ impl Probed {
         if away < PROBE_EVERY {
             away
         } else {
-            away.saturating_sub(steal.read().saturating_sub(self.stolen_before))
+            away.saturating_sub(steal.read().most_since(&self.stolen_before))
         }
     }
 
     /// A profile begins.
-    pub(super) fn begin(&mut self, stolen: Duration) {
+    pub(super) fn begin(&mut self, stolen: Stolen) {
         self.stolen_before = stolen;
         self.recorded = Recorded { since: self.now(), ..Recorded::default() };
     }

@@ -16,7 +16,8 @@ use super::{
 };
 use crate::observe::loop_delay::{Recording, Stuck};
 
-/// A loop that has not answered for this long, without what its thread waited for a CPU, is asked what it does; then each time that it is this many times longer.
+/// A loop that has not answered for this long, without what its thread waited for a CPU, is asked what it does; then each time
+/// that it is this many times longer.
 const FIRST_AFTER: Duration = Duration::from_millis(20);
 const THEN_TIMES: u32 = 3;
 /// Stacks of a profile at most: each takes time to be named.

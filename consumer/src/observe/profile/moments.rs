@@ -11,7 +11,10 @@ use super::{
     Ended, Records,
     process::{Allocator, Threads, cpu_time, resident},
 };
-use crate::observe::{board::Board, loop_delay::Recording};
+use crate::observe::{
+    board::Board,
+    loop_delay::{Recording, Stolen},
+};
 
 /// How often an instrument may look.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -58,7 +61,7 @@ struct Sampling<'a> {
     recording: Recording,
     began: Instant,
     cpu: Duration,
-    stolen: Duration,
+    stolen: Stolen,
     threads: Threads,
 }
 
@@ -78,7 +81,7 @@ impl<'a> Sampling<'a> {
             at_micros: micros(now.saturating_duration_since(self.began)),
             loops: self.recording.take(now),
             cpu_micros: micros(cpu.saturating_sub(self.cpu)),
-            stolen_micros: micros(stolen.saturating_sub(self.stolen)),
+            stolen_micros: micros(stolen.all_since(&self.stolen)),
             threads: threads.since(&self.threads),
             rss_bytes: resident().unwrap_or(0),
             allocated_bytes: allocator.allocated,
