@@ -8,11 +8,11 @@
 use super::quantile::median;
 
 /// More points are thinned out: each is compared with each.
-pub const MOST_POINTS: usize = 400;
+const MOST_POINTS: usize = 400;
 /// A trend is taken for one if [`chance`] makes it in fewer than one of a hundred series.
 pub const UNLIKELY_CHANCE: f64 = 0.01;
 /// Fewer values say nothing, exactly or not: of three, one of six series of chance rises all the way.
-pub const FEWEST_EXACT: usize = 4;
+const FEWEST_EXACT: usize = 4;
 /// More values are thinned out: their orders are counted.
 const MOST_EXACT: usize = 60;
 

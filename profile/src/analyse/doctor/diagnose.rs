@@ -8,6 +8,7 @@ use crate::{
     analyse::{
         diagnosis::{Diagnosis, unfinished},
         heap::{Growth, Shape},
+        memory::WARM_AFTER_MICROS,
         number::float,
         zone::Zone,
     },
@@ -99,7 +100,7 @@ impl Case<'_> {
                 format!(
                     "memory rises by {:.1} MiB in each of {floors} stretches of {:.1} s, and chance hardly does that",
                     bytes_per_stretch / (1024.0 * 1024.0),
-                    self.figures.seconds / float(floors as u64),
+                    (self.figures.seconds - float(WARM_AFTER_MICROS) / 1e6) / float(floors as u64),
                 ),
                 "exportctl profile heap names what is allocated and not freed",
             )
