@@ -123,7 +123,7 @@ schema: ## write docs/schema from the types
 	@cargo run -q -p exportpool-contract --example schema docs/schema
 
 scenarios: $(TOOLS)/bin/cargo-nextest build kills ## exportctl scenario all --fast, and that all of it holds: 5 minutes
-	@cargo nextest run --workspace --exclude exportpool-e2e --run-ignored only -E 'test(/^scenario::/)'
+	@cargo nextest run --workspace --exclude exportpool-e2e -E 'test(/^scenario::/)'
 
 chaos: ## 10,000 random kills over 20,000 tasks, on release builds: half an hour; KILLS=500 MESSAGES=350 is a minute
 	@cargo build --release --workspace --bins

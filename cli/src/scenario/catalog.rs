@@ -67,6 +67,11 @@ pub(super) struct Asked {
 
 /// How long a source takes where nothing else is said.
 const DELAY: Duration = Duration::from_millis(400);
+/// Where many files are to be had in a short time.
+const SHORT: Duration = Duration::from_millis(50);
+/// Workers are compared by what so many tasks of each cost: of the six that eight workers have of 50, a half more or less is
+/// chance.
+const TASKS_TO_COMPARE: u64 = 50;
 /// What was allocated for jobs is free, and dirty pages are given back, after this: jemalloc's decay is a second.
 const CALM: Duration = Duration::from_secs(3);
 
@@ -153,17 +158,27 @@ fn no_blocking() -> Scenario {
 
 fn scalability(fast: bool) -> Scenario {
     let delays = if fast { vec![DELAY] } else { vec![DELAY, Duration::from_secs(2)] };
-    let of = |workers, delay: Duration| {
-        let must = vec![Must::Drained, Must::Takes, Must::EvenWorkers];
-        let run = Run::of(workers, Load { delay, ..Load::of(50) }, must);
+    let sizes = || [2, 4, 8];
+    let timed = |workers, delay| {
+        let run = Run::of(workers, Load { delay, ..Load::of(50) }, vec![Must::Drained, Must::Takes]);
         // What is measured is from the first claim to the last record: operations have both.
-        let label = format!("{workers} workers, a source of {} s", delay.as_secs_f64());
-        Run { tool: Tool::Bubble, ..run.called(label) }
+        Run {
+            tool: Tool::Bubble,
+            ..run.called(format!("{workers} workers, a source of {} s", delay.as_secs_f64()))
+        }
+    };
+    let even = |workers: u32| {
+        let messages = TASKS_TO_COMPARE * u64::from(workers);
+        Run::of(workers, Load { delay: SHORT, ..Load::of(messages) }, vec![Must::Drained, Must::EvenWorkers])
     };
     Scenario {
         name: "scalability",
-        about: "twice the workers do the same in half the time",
-        runs: delays.into_iter().flat_map(|delay| [2, 4, 8].map(|workers| of(workers, delay))).collect(),
+        about: "twice the workers do the same in half the time, and share it",
+        runs: delays
+            .into_iter()
+            .flat_map(|delay| sizes().map(|workers| timed(workers, delay)))
+            .chain(sizes().map(even))
+            .collect(),
     }
 }
 
@@ -179,11 +194,8 @@ fn stress() -> Scenario {
 }
 
 fn leak(fast: bool) -> Scenario {
-    let (delay, pause) = if fast {
-        (Duration::from_millis(50), Duration::from_secs(2))
-    } else {
-        (DELAY, Duration::from_secs(30))
-    };
+    let (delay, pause) =
+        if fast { (SHORT, Duration::from_secs(2)) } else { (DELAY, Duration::from_secs(30)) };
     let load = Load { waves: 10, pause, delay, ..Load::of(50) };
     let run = Run::of(4, load, vec![Must::Drained, Must::NoLeak]).called("10 waves of 50 messages");
     Scenario {
@@ -205,8 +217,8 @@ fn concurrent_jobs() -> Scenario {
 }
 
 fn failures() -> Scenario {
-    let must = || vec![Must::Drained, Must::FailuresAreTold, Must::MainAnswers, Must::MemoryFlat];
-    let of = |load, label: &str| Run::of(4, load, must()).called(label);
+    let must = || vec![Must::Drained, Must::FailuresAreTold, Must::MainAnswers, Must::MemoryComesBack];
+    let of = |load, label: &str| Run::of(4, Load { pause: CALM, ..load }, must()).called(label);
     Scenario {
         name: "failures",
         about: "what fails is tried again, and told at last; nothing else suffers",
@@ -218,10 +230,13 @@ fn failures() -> Scenario {
 }
 
 fn health_load(fast: bool) -> Scenario {
-    let during = Duration::from_secs(if fast { 5 } else { 30 });
+    // The pool has work for all of the time: 100 files, four at a time.
+    let (during, delay) =
+        if fast { (Duration::from_secs(5), DELAY) } else { (Duration::from_secs(30), 3 * DELAY) };
     let health = Asked { connections: 10, every: Duration::from_millis(20), during };
     let must = vec![Must::Drained, Must::MainAnswers, Must::HealthAnswers];
-    let run = Run::of(4, Load::of(100), must).called("10 connections ask /health, 50 times a second each");
+    let run = Run::of(4, Load { delay, ..Load::of(100) }, must)
+        .called("10 connections ask /health, 50 times a second each");
     Scenario {
         name: "health-load",
         about: "whoever asks for its health is answered, and disturbs nothing",
@@ -230,7 +245,7 @@ fn health_load(fast: bool) -> Scenario {
 }
 
 fn overflow() -> Scenario {
-    let load = Load { tasks_per_job: 10, delay: Duration::from_millis(50), ..Load::of(100) };
+    let load = Load { tasks_per_job: 10, delay: SHORT, ..Load::of(100) };
     let must = vec![Must::Drained, Must::HandedOver];
     let run = Run::of(2, load, must).with(name::MAX_QUEUE_SIZE, "5");
     Scenario {

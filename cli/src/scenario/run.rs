@@ -67,7 +67,10 @@ impl Outcome {
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     // The only one there is: another one cannot have been installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let folder = Folder::make(&args.reports, "scenario", Local::now())?;
+    let folder = match Folder::make(&args.reports, "scenario", Local::now()) {
+        Ok(folder) => folder,
+        Err(error) => return Ok(nothing(&error)),
+    };
     let played = tokio::select! {
         played = all(&args, &folder) => played,
         () = stop::asked() => {
@@ -79,10 +82,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Ok(outcomes) => told(&args, &folder, &outcomes),
         Err(error) => {
             folder.discard();
-            note(&format!("{}: {error:#}", title()));
-            Ok(ExitCode::from(EXIT_NOTHING))
+            Ok(nothing(&error))
         }
     }
+}
+
+fn nothing(why: &anyhow::Error) -> ExitCode {
+    note(&format!("{}: {why:#}", title()));
+    ExitCode::from(EXIT_NOTHING)
 }
 
 const INTERRUPTED: u8 = 130;

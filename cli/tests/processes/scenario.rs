@@ -8,7 +8,6 @@ use crate::process::{killable_consumer, optimised_exportctl};
 
 /// No other test runs meanwhile.
 #[test]
-#[ignore = "looks at rates and delays, and has not passed ten times in a row yet: make scenarios"]
 fn all_of_them_hold() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(optimised_exportctl());

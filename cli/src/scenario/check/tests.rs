@@ -1,3 +1,5 @@
+use exportpool_profile::record::LoopMoment;
+
 use super::*;
 
 /// So many tenths of a second, in each of which so many tasks are settled.
@@ -34,6 +36,24 @@ fn workers_are_even_unless_one_has_much_more_than_the_others() {
     // Eight workers, one of which has had the files of two.
     let one_of_eight = [&[8_000; 7][..], &[16_000]].concat();
     assert!(!holds(&one_of_eight) && !holds(&[0, 0]) && !holds(&[]));
+}
+
+#[test]
+fn what_a_workers_first_task_costs_is_left_out() {
+    let cpu = |settled: u64, micros: [u64; 3]| {
+        let loops = ["main", "worker-0", "worker-1"].iter().zip(micros);
+        let of = |(name, cpu_micros): (&&str, _)| LoopMoment {
+            name: (*name).to_owned(),
+            cpu_micros,
+            ..LoopMoment::default()
+        };
+        Moment { settled, loops: loops.map(of).collect(), ..Moment::default() }
+    };
+    // Both are done with their first one in the third moment: 70 tasks were settled before this profile began.
+    let moments =
+        [cpu(70, [9, 9, 9]), cpu(71, [9, 9, 9]), cpu(72, [9, 9, 9]), cpu(73, [1, 2, 3]), cpu(74, [4, 5, 6])];
+    assert_eq!(cpu_of_workers(&moments, 2), [7, 9]);
+    assert_eq!(cpu_of_workers(&moments, 5), [0; 0]);
 }
 
 #[test]
