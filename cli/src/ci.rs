@@ -103,12 +103,24 @@ fn escaped(text: &str) -> String {
 
 fn markdown(cases: &[Case]) -> String {
     let rows = cases.iter().fold(String::new(), |mut rows, case| {
-        let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
         let (suite, name, message) = (cell(&case.suite), cell(&case.name), cell(&case.message));
         let _ = writeln!(rows, "| {suite} | {} | {name} | {message} |", case.zone.word());
         rows
     });
     format!("\n| what | | found | evidence |\n|---|---|---|---|\n{rows}")
+}
+
+/// Text, whatever it has: names of functions are full of what Markdown, and HTML in it, have a meaning for
+/// (<https://github.github.com/gfm/#backslash-escapes>).
+fn cell(text: &str) -> String {
+    text.chars().fold(String::new(), |mut cell, letter| {
+        match letter {
+            '\n' => cell.push(' '),
+            letter if "\\`*_[]<>|~&".contains(letter) => cell.extend(['\\', letter]),
+            letter => cell.push(letter),
+        }
+        cell
+    })
 }
 
 fn junit(cases: &[Case]) -> anyhow::Result<String> {
@@ -173,5 +185,7 @@ mod tests {
     fn a_summary_is_a_table_that_no_text_breaks() {
         let told = markdown(&[case("a|b", Zone::Yellow, "one\ntwo")]);
         assert!(told.contains("| doctor | yellow | a\\|b | one two |"), "{told}");
+        let told = markdown(&[case("hot function", Zone::Red, "<Vec<T> as a_trait>::f has 9 %")]);
+        assert!(told.contains("| \\<Vec\\<T\\> as a\\_trait\\>::f has 9 % |"), "{told}");
     }
 }

@@ -24,7 +24,7 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
 /// Names of all functions below the crates.
 fn functions() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for krate in ["contract", "scaling", "consumer", "operator", "cli", "e2e"] {
+    for krate in ["contract", "scaling", "profile", "consumer", "operator", "cli", "e2e"] {
         for file in files(&house().join(krate), "rs") {
             let text = fs::read_to_string(file).expect("a source");
             let found = text.split("fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());

@@ -175,4 +175,13 @@ mod tests {
         }
         assert_eq!(exit_code(&anyhow::anyhow!("the grace period is over")), ExitCode::FAILURE);
     }
+
+    #[test]
+    fn profiles_are_listened_for_on_this_machine_alone_or_nowhere() {
+        for profiles in [Profiles::Somewhere, Profiles::At(0)] {
+            let listener = listens_for_profiles(profiles).unwrap().unwrap();
+            assert_eq!(listener.local_addr().unwrap().ip(), std::net::Ipv4Addr::LOCALHOST);
+        }
+        assert!(listens_for_profiles(Profiles::Nowhere).unwrap().is_none());
+    }
 }

@@ -15,6 +15,8 @@ pub struct Recorded {
     pub moments: Vec<Moment>,
     /// Loops that did not answer.
     pub blocked: Vec<Blocked>,
+    /// Why loops were not asked for their stacks any more, if that is so.
+    pub no_stacks: Option<String>,
     /// By their numbers.
     pub stacks: Vec<Stack>,
     /// In the order of time.
@@ -23,6 +25,8 @@ pub struct Recorded {
     pub live: Vec<Live>,
     /// As they ended.
     pub operations: Vec<Operation>,
+    /// Operations that were not told.
+    pub left_out: u64,
     /// In the order of time.
     pub waves: Vec<Wave>,
     /// In the order of time; none where whoever recorded it did not know the queues.
@@ -87,10 +91,12 @@ impl Recorded {
             began,
             moments: Vec::new(),
             blocked: Vec::new(),
+            no_stacks: None,
             stacks: Vec::new(),
             samples: Vec::new(),
             live: Vec::new(),
             operations: Vec::new(),
+            left_out: 0,
             waves: Vec::new(),
             queues: Vec::new(),
             ending: None,
@@ -120,10 +126,12 @@ impl Recorded {
             Record::Began(_) => {}
             Record::Moment(moment) => self.moments.push(moment),
             Record::Blocked(blocked) => self.blocked.push(blocked),
+            Record::NoStacks { why } => self.no_stacks = Some(why),
             Record::Stack(stack) => self.stacks.push(stack),
             Record::Samples(samples) => self.samples.push(samples),
             Record::Live(live) => self.live.push(live),
             Record::Operation(operation) => self.operations.push(operation),
+            Record::LeftOut { operations } => self.left_out += operations,
             Record::Wave(wave) => self.waves.push(wave),
             Record::Queues(queues) => self.queues.push(queues),
             Record::Ended(ending) => self.ending = Some(ending),

@@ -27,12 +27,22 @@ pub enum Record {
     Blocked(Blocked),
     /// A stack that later records name by its number.
     Stack(Stack),
+    /// Loops that do not answer are not asked for their stacks any more.
+    NoStacks {
+        /// What keeps them from it.
+        why: String,
+    },
     /// What threads were doing on their CPUs.
     Samples(Samples),
     /// What was allocated and not freed.
     Live(Live),
     /// Something that was done for a message.
     Operation(Operation),
+    /// Operations that are not told, since the record before: whoever reads is too slow for them.
+    LeftOut {
+        /// So many.
+        operations: u64,
+    },
     /// Jobs are sent, the next so many: whoever records it writes this.
     Wave(Wave),
     /// How many messages are on the queues: whoever records it writes this, once a second.
@@ -58,6 +68,11 @@ pub enum Ending {
         /// How that was seen.
         why: String,
     },
+    /// Whoever gave it its jobs could not go on.
+    BrokenOff {
+        /// What was missing.
+        why: String,
+    },
 }
 
 /// Whose profile it is.
@@ -80,6 +95,12 @@ pub struct Began {
     pub tasks_per_worker: u32,
     /// CPUs that the process may use, at least 1.
     pub cpus: u32,
+    /// The operating system in a word, such as `linux`.
+    #[serde(default)]
+    pub os: String,
+    /// Its processor, such as `x86_64, AMD EPYC 7763 64-Core Processor`.
+    #[serde(default)]
+    pub processor: String,
 }
 
 /// What is looked for.
@@ -349,6 +370,8 @@ pub(crate) mod fixture {
             workers: 2,
             tasks_per_worker: 1,
             cpus: 2,
+            os: "linux".to_owned(),
+            processor: "x86_64, of a test".to_owned(),
         }
     }
 }

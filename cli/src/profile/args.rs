@@ -1,9 +1,9 @@
 //! What the command line asks for.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use exportpool_contract::environment as name;
-use exportpool_profile::{analyse::baseline::About, record::Tool};
+use exportpool_profile::record::Tool;
 
 use super::{
     baselines::Name,
@@ -177,7 +177,7 @@ impl Profile {
     }
 
     /// What its figures depend on, beside the machine. Of the consumers of others nothing is known.
-    pub(super) fn about(&self, tool: Tool) -> About {
+    pub(super) fn settings(&self, tool: Tool) -> BTreeMap<String, String> {
         let set = |name: &str| Some((name.to_owned(), std::env::var(name).ok()?));
         let jobs = [
             ("jobs".to_owned(), self.messages.to_string()),
@@ -187,25 +187,13 @@ impl Profile {
         ];
         let settings =
             jobs.into_iter().chain(self.files.settings()).chain(SETTINGS.into_iter().filter_map(set));
-        About {
-            os: std::env::consts::OS.to_owned(),
-            arch: processor(),
-            settings: settings.filter(|_| self.is_own()).collect(),
-        }
+        settings.filter(|_| self.is_own()).collect()
     }
 
     /// It goes on for so long at most. `None`: until its jobs are settled.
     pub(super) fn duration(&self) -> Option<Duration> {
         self.duration.or((!self.is_own()).then_some(Self::OTHERS))
     }
-}
-
-/// The processor of this machine, with its model where the kernel says so (proc_cpuinfo(5), of x86).
-fn processor() -> String {
-    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-    let arch = std::env::consts::ARCH;
-    model.map_or_else(|| arch.to_owned(), |(_, model)| format!("{arch}, {}", model.trim()))
 }
 
 #[cfg(test)]
@@ -230,14 +218,22 @@ mod tests {
 
     #[test]
     fn numbers_of_jobs_that_are_none_are_refused_with_what_is_allowed() {
-        for bad in ["0", "-1", "many", "10000000", "1.5"] {
+        for bad in ["0", "10000000"] {
             let error = doctor(bad).unwrap_err();
-            assert!(
-                error.contains("1..=1000000") || error.contains("invalid") || error.contains("unexpected"),
-                "{error}"
-            );
+            assert!(error.contains(&format!("'{bad}'")) && error.contains("1..=1000000"), "{error}");
         }
+        for bad in ["many", "1.5"] {
+            let error = doctor(bad).unwrap_err();
+            assert!(error.contains(&format!("'{bad}'")) && error.contains("invalid digit"), "{error}");
+        }
+        assert!(doctor("-1").unwrap_err().contains("unexpected argument '-1'"));
         assert_eq!(doctor("").unwrap().messages, 100);
+    }
+
+    #[test]
+    fn a_tool_that_there_is_not_is_told_with_those_that_there_are() {
+        let error = Line::try_parse_from(["profile", "doktor", "5"]).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("'doktor'") && error.contains("'doctor'"), "{error}");
     }
 
     #[test]

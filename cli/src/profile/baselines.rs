@@ -236,7 +236,7 @@ fn shown(name: &Name, of: &Baseline) -> String {
         when(of),
         machine.cpus,
         machine.os,
-        machine.arch
+        machine.processor
     );
     let settings = of.settings.iter().fold(head, |text, (name, value)| format!("{text}  {name}={value}\n"));
     of.measured.iter().fold(settings + "\n", |text, measured| text + &line_of(measured))
@@ -250,7 +250,6 @@ fn line_of(of: &Measured) -> String {
 #[cfg(test)]
 mod tests {
     use exportpool_profile::{
-        analyse::baseline::About,
         read::Recorded,
         record::{Began, SCHEMA},
     };
@@ -271,8 +270,10 @@ mod tests {
             workers: 2,
             tasks_per_worker: 1,
             cpus: 2,
+            os: "linux".into(),
+            processor: "x86_64".into(),
         };
-        Baseline::of(tool, About::default(), &Recorded::of(began))
+        Baseline::of(&Recorded::of(began), Default::default())
     }
 
     #[test]

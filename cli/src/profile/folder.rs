@@ -16,6 +16,8 @@ pub(super) const RAW: &str = "profile.ndjson";
 pub(super) const REPORT: &str = "report.json";
 /// What it means, for people.
 pub(super) const PAGE: &str = "report.html";
+/// What it is compared with, and its own baseline, so that its report can be made again.
+pub(super) const COMPARED: &str = "compared.json";
 /// Profiles of the same tool that may begin in the same second.
 const SAME_SECOND: u32 = 100;
 

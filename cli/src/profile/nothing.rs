@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use exportpool_profile::record::Ending;
+
 /// Exit code when nothing was collected.
 pub(crate) const EXIT_NOTHING: u8 = 2;
 
@@ -45,8 +47,13 @@ pub(super) enum Nothing {
         remedy: &'static str,
     },
     /// Somebody else profiles it.
-    #[error("{0} is being profiled: one profile at a time\n  wait for the end of the other one, or end it")]
-    Busy(String),
+    #[error("{address} is being profiled: {why}\n  wait for the end of the other one, or end it")]
+    Busy {
+        /// Where it was asked.
+        address: String,
+        /// As it says.
+        why: String,
+    },
     /// No such process.
     #[error("there is no process {0}: `pgrep exportpool` lists consumers")]
     NoProcess(i32),
@@ -82,8 +89,8 @@ pub(super) enum Nothing {
     #[error("profiles of pod {0} are forbidden: PROFILE_PORT=none, which spec.profiling: Forbidden sets")]
     Forbidden(String),
     /// It ended before it told anything.
-    #[error("it ended before it told anything: {0}")]
-    CutOff(String),
+    #[error("{}", untold(.0))]
+    Untold(Ending),
     /// It had nothing to do.
     #[error(
         "the consumer received nothing in {}: its queue is {queue}\n  \
@@ -96,4 +103,14 @@ pub(super) enum Nothing {
         /// From where.
         queue: String,
     },
+}
+
+fn untold(ending: &Ending) -> String {
+    match ending {
+        Ending::Gone { why } => format!("the consumer ended before it told anything: {why}"),
+        Ending::Overdue => "the consumer told nothing in PROCESSING_WAIT: its log says whether it hangs".to_owned(),
+        _ => "it was over before the consumer told anything: what is told first is told after a tenth of a second, of a flame graph \
+              after seconds"
+            .to_owned(),
+    }
 }

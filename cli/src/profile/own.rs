@@ -196,7 +196,10 @@ impl Own {
         let Self { stage, child, .. } = self;
         let work = async {
             // From the first moment on: an instrument takes time to be set up.
-            heard.settled().await?;
+            match time::timeout(waves.within, heard.settled()).await {
+                Ok(settled) => settled?,
+                Err(_) => return Ok(Ending::Overdue),
+            };
             for batches in &waves.waves {
                 match time::timeout(waves.within, wave(stage, batches, heard)).await {
                     Ok(settled) => settled?,

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use exportpool_profile::record::{Ending, Moment, Queues, Record, Tool, Wave};
 use http::{Request, Response, StatusCode, header::HOST};
 use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming};
 use indicatif::ProgressBar;
 use tokio::{
     sync::{mpsc, watch},
@@ -110,47 +110,97 @@ impl Aside {
 /// Records what a consumer tells for `tool`, until `until` says how it ends, or the consumer is gone.
 ///
 /// # Errors
-/// Nothing comes, or the disk takes no more.
+/// Nothing comes: not one moment before the end. Or the disk takes no more.
 pub(super) async fn record(
     connection: &mut Connection,
     tool: Tool,
     raw: &mut Raw,
-    mut ear: Ear,
+    ear: Ear,
     until: impl Future<Output = anyhow::Result<Ending>>,
 ) -> anyhow::Result<Ending> {
     let mut body = asked(connection, &tool.path()).await?;
-    let mut last = 0;
-    let (mut lines, mut progress, mut until) = (Lines::default(), Progress::new(), std::pin::pin!(until));
-    let ending = 'told: loop {
+    let Ear { settled, mut asides } = ear;
+    let mut recording = Recording::of(raw, settled);
+    let mut until = std::pin::pin!(until);
+    let ending = loop {
         tokio::select! {
-            ending = &mut until => break ending?,
-            Some(aside) = ear.asides.recv() => {
-                if let Aside::Wave(jobs) = aside {
-                    progress.wave(jobs);
-                }
-                raw.keep(&aside.record(last))?;
-            }
-            frame = body.frame() => match frame {
-                Some(Ok(frame)) => for line in lines.take(&frame.into_data().unwrap_or_default()) {
-                    match serde_json::from_slice(&line) {
-                        Ok(Record::Ended(ending)) => break 'told ending,
-                        Ok(Record::Moment(moment)) => {
-                            last = moment.at_micros;
-                            ear.settled.send_replace(Some(moment.settled));
-                            progress.tell(&moment);
-                        }
-                        _ => {}
-                    }
-                    raw.write(&line)?;
-                },
-                Some(Err(error)) => break Ending::Gone { why: error.to_string() },
-                None => break Ending::Gone { why: "it closed the connection".to_owned() },
+            ending = &mut until => break recording.over(ending)?,
+            Some(aside) = asides.recv() => recording.aside(aside)?,
+            frame = body.frame() => if let Some(ending) = recording.take(frame)? {
+                break ending;
             }
         }
     };
-    progress.finish();
-    raw.end(&ending)?;
-    Ok(ending)
+    recording.end(ending)
+}
+
+/// What came so far.
+struct Recording<'a> {
+    raw: &'a mut Raw,
+    lines: Lines,
+    /// When the last moment was, in microseconds since the profile began.
+    last: Option<u64>,
+    settled: watch::Sender<Option<u64>>,
+    progress: Progress,
+}
+
+impl<'a> Recording<'a> {
+    fn of(raw: &'a mut Raw, settled: watch::Sender<Option<u64>>) -> Self {
+        Self { raw, lines: Lines::default(), last: None, settled, progress: Progress::new() }
+    }
+
+    /// Keeps what the consumer tells; answers how it ended, once it has.
+    fn take(&mut self, frame: Option<hyper::Result<Frame<Bytes>>>) -> anyhow::Result<Option<Ending>> {
+        let frame = match frame {
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => return Ok(Some(Ending::Gone { why: error.to_string() })),
+            None => return Ok(Some(Ending::Gone { why: "it closed the connection".to_owned() })),
+        };
+        for line in self.lines.take(&frame.into_data().unwrap_or_default()) {
+            match serde_json::from_slice(&line) {
+                Ok(Record::Ended(ending)) => return Ok(Some(ending)),
+                Ok(Record::Moment(moment)) => self.moment(&moment),
+                Ok(_) => {}
+                // It would make all of it unreadable.
+                Err(_) => continue,
+            }
+            self.raw.write(&line)?;
+        }
+        Ok(None)
+    }
+
+    fn moment(&mut self, moment: &Moment) {
+        self.last = Some(moment.at_micros);
+        self.settled.send_replace(Some(moment.settled));
+        self.progress.tell(moment);
+    }
+
+    /// Keeps what the consumer does not know. Before its first moment there is nothing to keep it beside: depths are told again,
+    /// and jobs are sent later.
+    fn aside(&mut self, aside: Aside) -> anyhow::Result<()> {
+        let Some(last) = self.last else { return Ok(()) };
+        if let Aside::Wave(jobs) = aside {
+            self.progress.wave(jobs);
+        }
+        self.raw.keep(&aside.record(last))
+    }
+
+    /// How it ends. That somebody else cannot go on ends it as well, and is no reason to lose what came.
+    fn over(&self, ending: anyhow::Result<Ending>) -> anyhow::Result<Ending> {
+        match ending {
+            Err(error) if self.last.is_some() => Ok(Ending::BrokenOff { why: format!("{error:#}") }),
+            ending => ending,
+        }
+    }
+
+    fn end(self, ending: Ending) -> anyhow::Result<Ending> {
+        self.progress.finish();
+        if self.last.is_none() {
+            return Err(Nothing::Untold(ending).into());
+        }
+        self.raw.end(&ending)?;
+        Ok(ending)
+    }
 }
 
 /// The body of a profile that is on. Another one that has just ended is waited for: its consumer notices that nobody reads it
@@ -183,18 +233,20 @@ async fn taken(answer: Response<Incoming>, address: String) -> Result<Incoming, 
     let refused = |address, why, remedy| Err(Nothing::Refused { address, why, remedy });
     match answer.status() {
         StatusCode::OK => Ok(answer.into_body()),
-        StatusCode::CONFLICT => Err(Nothing::Busy(address)),
+        StatusCode::CONFLICT => Err(Nothing::Busy { address, why: words(answer).await }),
         StatusCode::NOT_FOUND => refused(
             address,
             "it has no such profile".to_owned(),
             "the consumer is of another version: take exportctl of its version",
         ),
-        status => {
-            let words = Limited::new(answer.into_body(), MOST_WORDS).collect().await;
-            let words = words.map(|words| String::from_utf8_lossy(&words.to_bytes()).trim().to_owned());
-            refused(address, format!("{status}: {}", words.unwrap_or_default()), "see the consumer's log")
-        }
+        status => refused(address, format!("{status}: {}", words(answer).await), "see the consumer's log"),
     }
+}
+
+/// What it says, as far as it can be read.
+async fn words(of: Response<Incoming>) -> String {
+    let words = Limited::new(of.into_body(), MOST_WORDS).collect().await;
+    words.map(|words| String::from_utf8_lossy(&words.to_bytes()).trim().to_owned()).unwrap_or_default()
 }
 
 /// Whole lines of what comes in pieces.
@@ -260,7 +312,49 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use exportpool_profile::read::Recorded;
+
     use super::*;
+    use crate::profile::folder::{Folder, RAW};
+
+    const BEGAN: &str = r#"{"is":"began","schema":1,"tool":"doctor","version":"1","pid":7,"unixMillis":0,"workers":2,"tasksPerWorker":1,"cpus":2}"#;
+
+    /// What is kept of what a consumer tells, with something beside it before and after, and how that ended.
+    fn recorded(told: &str, over: anyhow::Result<Ending>) -> (anyhow::Result<Ending>, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut raw = Folder(folder.path().to_owned()).raw().unwrap();
+        let mut recording = Recording::of(&mut raw, watch::channel(None).0);
+        let depth = || Aside::Depth { waiting: 3, in_flight: 2, dead: 1 };
+        recording.aside(depth()).unwrap();
+        assert_eq!(recording.take(Some(Ok(Frame::data(told.to_owned().into())))).unwrap(), None);
+        recording.aside(depth()).unwrap();
+        let ended = recording.over(over).and_then(|ending| recording.end(ending));
+        (ended, fs::read_to_string(folder.path().join(RAW)).unwrap())
+    }
+
+    #[test]
+    fn a_recording_begins_with_whose_it_is_and_has_nothing_that_cannot_be_read() {
+        let moment =
+            serde_json::to_string(&Record::Moment(Moment { at_micros: 5, ..Moment::default() })).unwrap();
+        let (ended, kept) = recorded(&format!("{BEGAN}\nnonsense\n{moment}\n"), Ok(Ending::Over));
+        assert_eq!(ended.unwrap(), Ending::Over);
+        let read = Recorded::read(kept.as_bytes()).unwrap();
+        assert_eq!((read.moments.len(), read.queues.len(), read.queues[0].at_micros), (1, 1, 5));
+        let error = || Err(anyhow::anyhow!("the table is gone"));
+        let (ended, kept) = recorded(&format!("{BEGAN}\n{moment}\n"), error());
+        assert_eq!(ended.unwrap(), Ending::BrokenOff { why: "the table is gone".to_owned() });
+        assert!(Recorded::read(kept.as_bytes()).unwrap().ending.is_some());
+        assert_eq!(recorded(&format!("{BEGAN}\n"), error()).0.unwrap_err().to_string(), "the table is gone");
+    }
+
+    #[test]
+    fn what_is_over_before_the_first_moment_is_nothing() {
+        let (ended, _) = recorded(&format!("{BEGAN}\n"), Ok(Ending::Interrupted));
+        let error = ended.unwrap_err();
+        assert!(error.is::<Nothing>() && error.to_string().contains("before the consumer told"), "{error}");
+    }
 
     #[test]
     fn lines_come_whole_however_they_are_cut() {

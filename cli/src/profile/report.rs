@@ -1,6 +1,10 @@
 //! What a recording means, as a page and as JSON.
 
-use std::{fs::File, io::BufReader, path::PathBuf};
+use std::{
+    fs::{self, File},
+    io::{self, BufReader},
+    path::PathBuf,
+};
 
 use anyhow::Context as _;
 use chrono::{DateTime, Local};
@@ -18,11 +22,11 @@ use exportpool_profile::{
     record::{Began, Ending, Tool},
     render,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     baselines::compared,
-    folder::{Folder, PAGE, RAW, REPORT},
+    folder::{COMPARED, Folder, PAGE, RAW, REPORT},
 };
 use crate::ci::{Case, cases};
 
@@ -54,20 +58,32 @@ pub(super) enum Found {
     Heap(Box<Heap>),
 }
 
-impl Report {
-    /// The worst that was found.
-    pub(super) fn verdict(&self) -> Zone {
-        let changed = self.comparison.as_ref().map_or(Zone::Green, Comparison::verdict);
-        changed.max(self.of_its_own())
+impl Found {
+    const fn verdict(&self) -> Zone {
+        match self {
+            Self::Doctor(examination) => examination.verdict,
+            Self::Bubble(bubble) => bubble.verdict,
+            Self::Flame(flame) => flame.verdict,
+            Self::Heap(heap) => heap.verdict,
+        }
     }
 
-    const fn of_its_own(&self) -> Zone {
-        match &self.found {
-            Found::Doctor(examination) => examination.verdict,
-            Found::Bubble(bubble) => bubble.verdict,
-            Found::Flame(flame) => flame.verdict,
-            Found::Heap(heap) => heap.verdict,
-        }
+    /// At least as bad as this.
+    fn at_least(&mut self, zone: Zone) {
+        let verdict = match self {
+            Self::Doctor(examination) => &mut examination.verdict,
+            Self::Bubble(bubble) => &mut bubble.verdict,
+            Self::Flame(flame) => &mut flame.verdict,
+            Self::Heap(heap) => &mut heap.verdict,
+        };
+        *verdict = zone.max(*verdict);
+    }
+}
+
+impl Report {
+    /// The worst that was found, and that has changed.
+    pub(super) const fn verdict(&self) -> Zone {
+        self.found.verdict()
     }
 
     /// What was found, for machines that run this.
@@ -84,14 +100,15 @@ impl Report {
     }
 }
 
-/// What is worse than it was, or better.
+/// What is worse than it was, or better; or that nothing can be told.
 fn changes(of: &Comparison) -> Vec<Case> {
+    let suite = format!("{} since the baseline", of.tool.name());
     let case = |shift: &Shift| {
         let (before, now, change) = (shift.before_words(), shift.now_words(), shift.change_words());
         Case {
-            suite: format!("{} since the baseline", of.tool.name()),
+            suite: suite.clone(),
             name: shift.quantity.words().into_owned(),
-            zone: if shift.outcome == Outcome::Worse { Zone::Red } else { Zone::Green },
+            zone: of.zone_of(shift.outcome).unwrap_or(Zone::Green),
             message: format!(
                 "{}: {before} {unit}, now {now} {unit} ({change})",
                 shift.outcome.words(),
@@ -100,7 +117,13 @@ fn changes(of: &Comparison) -> Vec<Case> {
         }
     };
     let changed = of.shifts.iter().filter(|shift| matches!(shift.outcome, Outcome::Worse | Outcome::Better));
-    changed.map(case).collect()
+    let cases: Vec<_> = changed.map(case).collect();
+    if cases.is_empty() && of.verdict() > Zone::Green {
+        let message =
+            "too few windows to tell chance from change: profile more jobs, or for longer".to_owned();
+        return vec![Case { suite, name: "nothing can be told".to_owned(), zone: of.verdict(), message }];
+    }
+    cases
 }
 
 /// What was recorded into a folder.
@@ -123,21 +146,45 @@ pub(crate) fn make_page(folder: &Folder, recorded: &Recorded) -> anyhow::Result<
     Ok(folder.0.join(PAGE))
 }
 
-/// Makes the report of what was recorded, into its folder; compared with the first of two baselines, of which the second is its
-/// own.
+/// A profile's own baseline, and the one that it is compared with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Pair {
+    pub(super) before: Baseline,
+    pub(super) now: Baseline,
+}
+
+/// What a profile in that folder was compared with, if it was.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn pair(folder: &Folder) -> anyhow::Result<Option<Pair>> {
+    let path = folder.0.join(COMPARED);
+    match fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        text => {
+            let text = text.with_context(|| format!("{} cannot be read", path.display()))?;
+            Ok(Some(
+                serde_json::from_slice(&text)
+                    .with_context(|| format!("{} is no comparison", path.display()))?,
+            ))
+        }
+    }
+}
+
+/// Makes the report of what was recorded, into its folder; compared, if there is something to compare it with.
 ///
 /// # Errors
 /// It cannot be written.
-pub(super) fn make(
-    folder: &Folder,
-    recorded: &Recorded,
-    baselines: Option<&(Baseline, Baseline)>,
-) -> anyhow::Result<Report> {
+pub(super) fn make(folder: &Folder, recorded: &Recorded, pair: Option<&Pair>) -> anyhow::Result<Report> {
     let millis = i64::try_from(recorded.began.unix_millis).unwrap_or(i64::MAX);
     let when = DateTime::from_timestamp_millis(millis).unwrap_or_default().with_timezone(&Local);
-    let before = baselines.and_then(|(before, _)| before.flame.as_ref());
-    let (found, page) = found(recorded, &when.format("%-d %B %Y, %H:%M:%S").to_string(), before)?;
-    let comparison = baselines.map(|(before, now)| compared(before, now)).transpose()?;
+    let mut found = found(recorded);
+    let comparison = pair.map(|Pair { before, now }| compared(before, now)).transpose()?;
+    if let Some(of) = &comparison {
+        found.at_least(of.verdict());
+    }
+    let before = pair.and_then(|pair| pair.before.flame.as_ref());
+    let page = page(recorded, &when.format("%-d %B %Y, %H:%M:%S").to_string(), &found, before)?;
     let page = comparison.as_ref().map_or(page.clone(), |of| render::with_comparison(&page, of));
     folder.write(PAGE, &page)?;
     let report = Report {
@@ -148,33 +195,35 @@ pub(super) fn make(
         comparison,
     };
     folder.write(REPORT, &(serde_json::to_string_pretty(&report)? + "\n"))?;
+    if let Some(pair) = pair {
+        folder.write(COMPARED, &(serde_json::to_string(pair)? + "\n"))?;
+    }
     Ok(report)
 }
 
-/// What it means, and the page that says so.
-fn found(recorded: &Recorded, when: &str, before: Option<&Flame>) -> anyhow::Result<(Found, String)> {
+/// What it means.
+fn found(recorded: &Recorded) -> Found {
     match recorded.began.tool {
-        Tool::Doctor => {
-            let (examination, course) =
-                (examine(recorded), Course::of(&recorded.moments).with_queues(&recorded.queues));
-            let page = render::doctor(&recorded.began, when, &examination, &course)?;
-            Ok((Found::Doctor(examination), page))
-        }
-        Tool::Flame => {
-            let (flame, course) = (flame(recorded), Course::of(&recorded.moments));
-            let difference = before.map(|before| flame::compare(before, &flame));
-            let page = render::flame(&recorded.began, when, &flame, &course, difference.as_ref())?;
-            Ok((Found::Flame(flame), page))
-        }
-        Tool::Bubble => {
-            let bubble = bubble(recorded);
-            let page = render::bubble(&recorded.began, when, &bubble)?;
-            Ok((Found::Bubble(Box::new(bubble)), page))
-        }
-        Tool::Heap => {
-            let heap = heap(recorded);
-            let page = render::heap(&recorded.began, when, &heap)?;
-            Ok((Found::Heap(Box::new(heap)), page))
-        }
+        Tool::Doctor => Found::Doctor(examine(recorded)),
+        Tool::Flame => Found::Flame(flame(recorded)),
+        Tool::Bubble => Found::Bubble(Box::new(bubble(recorded))),
+        Tool::Heap => Found::Heap(Box::new(heap(recorded))),
     }
+}
+
+/// The page that says so; of a flame graph beside the one before.
+fn page(recorded: &Recorded, when: &str, found: &Found, before: Option<&Flame>) -> anyhow::Result<String> {
+    let began = &recorded.began;
+    let course = || Course::of(&recorded.moments);
+    Ok(match found {
+        Found::Doctor(examination) => {
+            render::doctor(began, when, examination, &course().with_queues(&recorded.queues))?
+        }
+        Found::Flame(flame) => {
+            let difference = before.map(|before| flame::compare(before, flame));
+            render::flame(began, when, flame, &course(), difference.as_ref())?
+        }
+        Found::Bubble(bubble) => render::bubble(began, when, bubble)?,
+        Found::Heap(heap) => render::heap(began, when, heap)?,
+    })
 }

@@ -17,11 +17,18 @@ use super::{
     folder::{Folder, PAGE},
     nothing::{EXIT_NOTHING, Nothing},
     own::{Own, Waves},
-    record::{Heard, record},
-    report, tell,
+    record::{self, Heard},
+    report::{self, Pair},
+    tell,
     telling::Telling,
 };
-use crate::{cluster::cluster, program::title, say::note, stop};
+use crate::{
+    cluster::cluster,
+    program::title,
+    say::note,
+    stop,
+    usage::{Usage, usage},
+};
 
 const EXIT_RED: u8 = 1;
 
@@ -35,8 +42,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Report(again) => {
             let folder = Folder(again.folder.clone());
-            let recorded = report::recorded(&folder)?;
-            told(&folder, &recorded, None, &again.telling)
+            let recorded = report::recorded(&folder).map_err(usage)?;
+            told(&folder, &recorded, report::pair(&folder)?.as_ref(), &again.telling)
         }
         Command::Doctor(profile) => profiled(Tool::Doctor, profile).await,
         Command::Bubble(profile) => profiled(Tool::Bubble, profile).await,
@@ -52,17 +59,27 @@ async fn profiled(tool: Tool, profile: &Profile) -> anyhow::Result<ExitCode> {
         baselines::fits(name, &before, tool).map(|()| before)
     });
     let before = before.transpose()?;
-    let folder = Folder::make(&profile.reports, tool.name(), Local::now())?;
-    let session = Session { tool, profile, folder: &folder };
-    let recorded = match session.recorded().await {
-        Ok(recorded) => recorded,
-        Err(error) => return nothing(&folder, error),
+    let (folder, recorded) = match collected(tool, profile).await {
+        Ok(collected) => collected,
+        Err(error) => return nothing(tool, &profile.telling, error),
     };
-    let now = Baseline::of(tool, profile.about(tool), &recorded);
+    let now = Baseline::of(&recorded, profile.settings(tool));
+    let pair = before.map(|before| Pair { before, now: now.clone() });
+    let code = told(&folder, &recorded, pair.as_ref(), &profile.telling)?;
     if let Some(name) = &profile.save_baseline {
         keep(&baselines, (name, &now), &recorded, profile.is_own())?;
     }
-    told(&folder, &recorded, before.map(|before| (before, now)).as_ref(), &profile.telling)
+    Ok(code)
+}
+
+/// What was recorded, in a folder of its own: one without anything in it does not stay.
+async fn collected(tool: Tool, profile: &Profile) -> anyhow::Result<(Folder, Recorded)> {
+    let folder = Folder::make(&profile.reports, tool.name(), Local::now())?;
+    let recorded = Session { tool, profile, folder: &folder }.recorded().await;
+    if recorded.is_err() {
+        folder.discard();
+    }
+    Ok((folder, recorded?))
 }
 
 /// Keeps what was measured, unless it is not all of it: of its own jobs a consumer has to settle all, and of those of others
@@ -95,22 +112,27 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// What was recorded; of a recording that broke off, what was before.
     async fn recorded(&self) -> anyhow::Result<Recorded> {
-        let Self { profile, folder, .. } = self;
+        match (self.record().await, report::recorded(self.folder)) {
+            (Ok(()), recorded) => recorded,
+            (Err(error), Ok(recorded)) if !recorded.moments.is_empty() && !error.is::<Nothing>() => {
+                let ending = Some(Ending::BrokenOff { why: format!("{error:#}") });
+                Ok(Recorded { ending, ..recorded })
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    async fn record(&self) -> anyhow::Result<()> {
+        let profile = self.profile;
         if let Some(pid) = profile.attach {
-            self.others(to_process(pid).await?).await?;
+            self.others(to_process(pid).await?).await
         } else if let Some(pod) = &profile.pod {
             let cluster = cluster(profile.context.as_deref(), profile.namespace.as_deref()).await?;
-            self.others(to_pod(&cluster, pod).await?).await?;
+            self.others(to_pod(&cluster, pod).await?).await
         } else {
-            self.own().await?;
-        }
-        let recorded = report::recorded(folder)?;
-        match &recorded.ending {
-            Some(Ending::Gone { why }) if recorded.moments.is_empty() => {
-                Err(Nothing::CutOff(why.clone()).into())
-            }
-            _ => Ok(recorded),
+            self.own().await
         }
     }
 
@@ -120,7 +142,7 @@ impl Session<'_> {
         note(&format!("profiling {}: Ctrl-C ends it, and reports", to.to));
         let until = async { Ok(over(self.profile.duration()).await) };
         let (_, ear) = Heard::new();
-        record(&mut to, self.tool, &mut raw, ear, until).await?;
+        record::record(&mut to, self.tool, &mut raw, ear, until).await?;
         Ok(())
     }
 
@@ -183,24 +205,25 @@ async fn over(after: Option<Duration>) -> Ending {
     }
 }
 
-/// Nothing was collected, and why: a folder without anything in it does not stay.
-fn nothing(folder: &Folder, error: anyhow::Error) -> anyhow::Result<ExitCode> {
-    folder.discard();
-    if error.is::<Nothing>() {
-        note(&format!("{}: nothing was collected: {error:#}", title()));
-        return Ok(ExitCode::from(EXIT_NOTHING));
+/// Nothing was collected, and why.
+fn nothing(tool: Tool, telling: &Telling, error: anyhow::Error) -> anyhow::Result<ExitCode> {
+    if error.is::<Usage>() {
+        return Err(error);
     }
-    Err(error)
+    let why = format!("{error:#}");
+    note(&format!("{}: nothing was collected: {why}", title()));
+    telling.nothing(tool.name(), &why)?;
+    Ok(ExitCode::from(EXIT_NOTHING))
 }
 
-/// Makes the report, and tells it; `baselines` are the one that it is compared with, and its own.
+/// Makes the report, and tells it.
 fn told(
     folder: &Folder,
     recorded: &Recorded,
-    baselines: Option<&(Baseline, Baseline)>,
+    pair: Option<&Pair>,
     telling: &Telling,
 ) -> anyhow::Result<ExitCode> {
-    let report = report::make(folder, recorded, baselines)?;
+    let report = report::make(folder, recorded, pair)?;
     let page = folder.0.join(PAGE);
     telling.tell(&tell::verdict(&report, &page), &report, &report.cases(), &page)?;
     let is_red = report.verdict() == Zone::Red;

@@ -2,6 +2,7 @@
 
 use std::{env, path::Path};
 
+use exportpool_profile::analyse::zone::Zone;
 use serde::Serialize;
 
 use crate::{
@@ -47,5 +48,14 @@ impl Telling {
             note(&format!("the page cannot be opened: {error}"));
         }
         self.ci.tell(cases)
+    }
+
+    /// Tells whatever runs this that nothing was collected, and why.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub(crate) fn nothing(&self, of: &str, why: &str) -> anyhow::Result<()> {
+        let name = "nothing was collected".to_owned();
+        self.ci.tell(&[Case { suite: of.to_owned(), name, zone: Zone::Red, message: why.to_owned() }])
     }
 }

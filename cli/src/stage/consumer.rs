@@ -1,9 +1,10 @@
 //! A consumer as a process of its own.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File},
     net::TcpListener,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
 };
 
@@ -16,7 +17,7 @@ use nix::{
 };
 use tokio::process::{Child, Command};
 
-use crate::usage::usage;
+use crate::{say::note, usage::usage};
 
 /// How consumers are started.
 #[derive(Debug, Clone)]
@@ -30,7 +31,7 @@ pub(crate) struct Recipe {
 }
 
 impl Recipe {
-    /// The consumer beside this program, unless another is given.
+    /// The consumer beside this program, unless another is given: it is built, should it be missing in the sources.
     ///
     /// # Errors
     /// There is none; the message says how to build it.
@@ -39,16 +40,23 @@ impl Recipe {
         variables: Vec<(&'static str, String)>,
         logs: PathBuf,
     ) -> anyhow::Result<Self> {
-        let beside = || Some(std::env::current_exe().ok()?.parent()?.join("exportpool-consumer"));
-        let given = binary.is_some();
-        let binary = binary.or_else(beside).unwrap_or_default();
-        if !binary.is_file() {
+        let none = |binary: &Path| {
             let binary = binary.display();
-            let none = anyhow!(
+            anyhow!(
                 "there is no consumer at {binary}: build it with `cargo build -p exportpool-consumer`, or give --consumer PATH"
-            );
-            return Err(if given { usage(none).into() } else { none });
-        }
+            )
+        };
+        let binary = match binary {
+            Some(given) if !given.is_file() => return Err(usage(none(&given)).into()),
+            Some(given) => given,
+            None => {
+                let beside = std::env::current_exe()?.with_file_name("exportpool-consumer");
+                if !beside.is_file() && !built(&beside)? {
+                    return Err(none(&beside));
+                }
+                beside
+            }
+        };
         fs::create_dir_all(&logs)
             .with_context(|| format!("the folder {} for logs cannot be made", logs.display()))?;
         Ok(Self { binary, variables, logs })
@@ -73,6 +81,24 @@ impl Recipe {
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.logs.join(format!("{name}.log"))
     }
+}
+
+/// Builds the consumer at `binary`, as cargo built this program. `false`: this is not called in the sources.
+///
+/// # Errors
+/// It cannot be built.
+fn built(binary: &Path) -> anyhow::Result<bool> {
+    let here = std::env::current_dir()?;
+    let sources = here.ancestors().find(|folder| folder.join("consumer/Cargo.toml").is_file());
+    let (Some(sources), Some(folder)) = (sources, binary.parent()) else { return Ok(false) };
+    let (Some(profile), Some(target)) = (folder.file_name(), folder.parent()) else { return Ok(false) };
+    note("building the consumer, once: cargo build -p exportpool-consumer");
+    let mut cargo = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(sources).args(["build", "-p", "exportpool-consumer", "--profile"]);
+    cargo.arg(if profile == "debug" { OsStr::new("dev") } else { profile }).arg("--target-dir").arg(target);
+    let status = cargo.stdin(Stdio::null()).status().context("cargo cannot be started")?;
+    anyhow::ensure!(status.success(), "the consumer cannot be built: cargo {status}");
+    Ok(binary.is_file())
 }
 
 /// The settings that consumers will have, of `variables` and of this program's environment.

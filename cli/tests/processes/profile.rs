@@ -1,5 +1,7 @@
 //! `exportctl profile`, with consumers of its own and with those of others.
 
+mod nothing;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -180,30 +182,6 @@ async fn a_consumer_that_runs_is_examined_where_it_is_and_goes_on() {
 }
 
 #[test]
-fn a_consumer_that_does_not_start_is_told_with_what_it_said() {
-    let refusing = profile(&["doctor", "--consumer", "/bin/false"], &[]);
-    refusing.collected_nothing("did not start: exit status: 1");
-    let wrong = profile(&["doctor"], &[("WORKER_POOL_SIZE", "many")]);
-    assert_eq!(wrong.code, Some(2));
-    assert!(wrong.told.contains("WORKER_POOL_SIZE"), "{}", wrong.told);
-    let slow = profile(&["doctor", "--consumer", "/bin/cat"], &[("STARTUP_WAIT", "1")]);
-    slow.collected_nothing("did not start");
-}
-
-#[test]
-fn nobody_and_nothing_to_profile_is_told_with_the_remedy() {
-    profile(&["doctor", "--attach", "2147483647"], &[]).collected_nothing("there is no process 2147483647");
-    let own = std::process::id().to_string();
-    profile(&["doctor", "--attach", &own], &[]).collected_nothing("takes no profiles");
-    profile(&["doctor", "--emulator", "http://127.0.0.1:9"], &[]).collected_nothing("exportctl aws");
-    let held = profile(
-        &["doctor", "5", "--consumer", killable_consumer().to_str().unwrap()],
-        &[("EXPORTPOOL_HOLD_AT", "received:1"), ("PROCESSING_WAIT", "2")],
-    );
-    held.collected_nothing("received nothing in 2s");
-}
-
-#[test]
 fn a_recording_that_is_cut_off_is_reported_as_far_as_it_goes() {
     let profiled = profile(&["doctor", "5", "--delay", "10ms"], &[]);
     let (folder, raw) = (profiled.report(), profiled.report().join("profile.ndjson"));
@@ -217,8 +195,9 @@ fn a_recording_that_is_cut_off_is_reported_as_far_as_it_goes() {
     let told = String::from_utf8(again(&folder).stderr).unwrap();
     assert!(told.contains("schema 99"), "{told}");
     fs::remove_file(raw).unwrap();
-    let told = String::from_utf8(again(&folder).stderr).unwrap();
-    assert!(told.contains("is no folder of a profile"), "{told}");
+    let none = again(&folder);
+    let told = String::from_utf8(none.stderr).unwrap();
+    assert!(none.status.code() == Some(2) && told.contains("is no folder of a profile"), "{told}");
 }
 
 fn again(folder: &Path) -> Output {
@@ -288,6 +267,17 @@ fn a_profile_is_compared_with_one_that_was_kept() {
     let row = told.lines().find(|line| line.starts_with("throughput")).unwrap_or_else(|| panic!("{told}"));
     assert!(row.contains("worse"), "{row}");
     assert!(told.contains("warning:") && told.contains("delay"), "other settings are told: {told}");
+    let mut reports =
+        fs::read_dir(folder.path().join(".exportctl")).unwrap().flatten().map(|entry| entry.path());
+    let compared = reports.find(|folder| folder.join("compared.json").exists()).unwrap();
+    let report = || fs::read_to_string(compared.join("report.json")).unwrap();
+    let before = report();
+    assert!(before.contains(r#""verdict": "red""#), "{before}");
+    assert_eq!(
+        (again(&compared).status.code(), report()),
+        (Some(1), before),
+        "and is so when it is made again"
+    );
     let junit = fs::read_to_string(folder.path().join("junit.xml")).unwrap();
     assert!(junit.contains("throughput") && junit.contains("<failure"), "{junit}");
     let (code, told) = run(&["flame", "5", "--compare", "before"]);

@@ -19,7 +19,7 @@ use crate::{
     ports::Entry,
 };
 
-/// Operations that wait to be told: those beyond are left out.
+/// Operations that wait to be told: those beyond are left out, and counted.
 const MOST: usize = 100_000;
 /// Messages, and tasks, that are followed: of what is given back or lost nobody says so, and the oldest are forgotten.
 const MOST_FOLLOWED: usize = 100_000;
@@ -43,7 +43,15 @@ struct Kept {
     messages: BTreeMap<LeaseId, Message>,
     tasks: BTreeMap<TaskNo, Followed>,
     next: u64,
-    done: Vec<Operation>,
+    done: Done,
+}
+
+/// What ended since it was taken last.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    pub(crate) operations: Vec<Operation>,
+    /// So many more.
+    pub(crate) left_out: u64,
 }
 
 /// A message in hand.
@@ -67,7 +75,7 @@ impl Operations {
     /// Keeps operations until the answer is dropped. One at a time.
     pub(crate) fn follow(&self, began: Instant) -> Following {
         let (asked, messages, tasks) = Default::default();
-        *self.kept() = Some(Kept { began, asked, messages, tasks, next: 0, done: Vec::new() });
+        *self.kept() = Some(Kept { began, asked, messages, tasks, next: 0, done: Done::default() });
         self.0.is_on.store(true, Ordering::Release);
         Following(self.clone())
     }
@@ -122,7 +130,7 @@ pub(crate) struct Following(Operations);
 
 impl Following {
     /// Those that ended since the last time.
-    pub(crate) fn take(&self) -> Vec<Operation> {
+    pub(crate) fn take(&self) -> Done {
         self.0.kept().as_mut().map(|kept| std::mem::take(&mut kept.done)).unwrap_or_default()
     }
 }
@@ -227,8 +235,10 @@ impl Kept {
     }
 
     fn keep(&mut self, operation: Operation) {
-        if self.done.len() < MOST {
-            self.done.push(operation);
+        if self.done.operations.len() < MOST {
+            self.done.operations.push(operation);
+        } else {
+            self.done.left_out += 1;
         }
     }
 
@@ -294,7 +304,7 @@ mod tests {
         let (operations, began) = (Operations::default(), Instant::now());
         let following = operations.follow(began);
         followed(&operations, began);
-        let done = following.take();
+        let done = following.take().operations;
         assert!(done.iter().all(|operation| operation.message == 0));
         assert_eq!(
             steps(&done),
@@ -308,7 +318,7 @@ mod tests {
                 (None, Step::Acknowledge, 80, 90, false),
             ]
         );
-        assert_eq!(following.take(), [], "each is told once");
+        assert_eq!(following.take().operations, [], "each is told once");
     }
 
     #[test]
@@ -319,7 +329,19 @@ mod tests {
         followed(&operations, began);
         let following = operations.follow(began);
         operations.event(&Event::Deleted { lease: LEASE, entry: Entry::Accepted }, began);
-        assert_eq!(following.take(), []);
+        assert_eq!(following.take().operations, []);
+    }
+
+    #[test]
+    fn what_nobody_reads_in_time_is_left_out_and_counted() {
+        let (operations, began) = (Operations::default(), Instant::now());
+        let following = operations.follow(began);
+        for _ in 0..MOST / 7 + 2 {
+            followed(&operations, began);
+        }
+        let done = following.take();
+        assert_eq!((done.operations.len(), done.left_out), (MOST, 7 * (MOST as u64 / 7 + 2) - MOST as u64));
+        assert_eq!(following.take().left_out, 0);
     }
 
     #[test]

@@ -54,6 +54,10 @@ pub(super) fn unfinished(ending: Option<&Ending>, seconds: f64) -> Option<(Zone,
             let evidence = format!("its jobs were not settled in {seconds:.1} s");
             Some((Zone::Red, evidence, "its log says what failed; PROCESSING_WAIT is how long it may take"))
         }
+        Some(Ending::BrokenOff { why }) => {
+            let evidence = format!("it was broken off after {seconds:.1} s: {why}");
+            Some((Zone::Red, evidence, "mend that, and profile again; what was before is as it was"))
+        }
         None => {
             let evidence = format!("the recording was cut off after {seconds:.1} s");
             Some((Zone::Yellow, evidence, "what was before is as it was; profile again for the rest"))

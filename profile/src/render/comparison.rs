@@ -6,10 +6,7 @@ use super::{
     html::escaped,
     page::{MAIN, badge},
 };
-use crate::analyse::{
-    baseline::{Comparison, Outcome, Shift},
-    zone::Zone,
-};
+use crate::analyse::baseline::{Comparison, Outcome, Shift};
 
 /// The section of a page that says what has changed.
 #[must_use]
@@ -18,7 +15,7 @@ pub fn comparison(of: &Comparison) -> String {
         let _ = write!(html, "<p><strong>Beware:</strong> {}.</p>", escaped(warning));
         html
     });
-    let rows = of.shifts.iter().fold(String::new(), |html, shift| html + &row(shift));
+    let rows = of.shifts.iter().fold(String::new(), |html, shift| html + &row(of, shift));
     format!(
         "<section aria-labelledby=\"comparison\"><h2 id=\"comparison\">Since the baseline {}</h2>\
          <p>Of version {} then, of {} now.</p>{warnings}\
@@ -41,7 +38,7 @@ pub fn with_comparison(page: &str, of: &Comparison) -> String {
     page.replacen(MAIN, &format!("{MAIN}{}", comparison(of)), 1)
 }
 
-fn row(shift: &Shift) -> String {
+fn row(of: &Comparison, shift: &Shift) -> String {
     let windows = match shift.windows {
         [0, 0] => "–".to_owned(),
         [before, now] => format!("{before}, {now}"),
@@ -53,19 +50,16 @@ fn row(shift: &Shift) -> String {
         shift.now_words(),
         escaped(shift.unit),
         shift.change_words(),
-        outcome(shift.outcome),
+        outcome(of, shift.outcome),
     )
 }
 
 /// In a word, in the colour of its zone where it is good or bad.
-fn outcome(of: Outcome) -> String {
-    let zone = match of {
-        Outcome::Worse => Zone::Red,
-        Outcome::Better => Zone::Green,
-        Outcome::MayBeChance => Zone::Yellow,
-        Outcome::TooFew | Outcome::Same => return of.words().to_owned(),
-    };
-    format!("<span class=\"badge {}\">{}</span>", zone.word(), of.words())
+fn outcome(of: &Comparison, outcome: Outcome) -> String {
+    of.zone_of(outcome).map_or_else(
+        || outcome.words().to_owned(),
+        |zone| format!("<span class=\"badge {}\">{}</span>", zone.word(), outcome.words()),
+    )
 }
 
 #[cfg(test)]
@@ -76,6 +70,7 @@ mod tests {
             baseline::{Origin, Quantity},
             doctor::examine,
             series::Course,
+            zone::Zone,
         },
         read::Recorded,
         record::{Tool, fixture},

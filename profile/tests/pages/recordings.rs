@@ -2,7 +2,7 @@
 
 use exportpool_profile::{
     analyse::{
-        baseline::{About, Baseline, compare},
+        baseline::{Baseline, compare},
         bubble,
         doctor::examine,
         flame as analysed, heap,
@@ -181,7 +181,7 @@ pub(crate) fn leak() -> Page {
 pub(crate) fn compared() -> Page {
     let baseline = |moments| {
         let recorded = Recorded { moments, ..recorded(Tool::Doctor) };
-        Baseline::of(Tool::Doctor, About::default(), &recorded)
+        Baseline::of(&recorded, Default::default())
     };
     let twice = |moment: Moment| Moment { settled: 2 * moment.settled, ..moment };
     let before = baseline(moments().into_iter().map(twice).collect());
@@ -205,6 +205,8 @@ fn recorded(tool: Tool) -> Recorded {
         workers: WORKERS,
         tasks_per_worker: 1,
         cpus: 4,
+        os: "linux".to_owned(),
+        processor: "x86_64".to_owned(),
     };
     Recorded { ending: Some(Ending::Settled), ..Recorded::of(began) }
 }

@@ -38,6 +38,8 @@ pub(super) struct Catcher {
     asked: Vec<(usize, Blocked)>,
     asked_at: Instant,
     caught: usize,
+    /// Why no more are asked for, until that is told.
+    gave_up: Option<String>,
     names: Names,
 }
 
@@ -56,7 +58,8 @@ impl Instrument for Catcher {
     }
 
     fn tell(&mut self, _at_micros: u64, records: &Records) -> Result<(), Ended> {
-        Ok(self.caught().into_iter().try_for_each(|blocked| records.tell(&Record::Blocked(blocked)))?)
+        self.caught().into_iter().try_for_each(|blocked| records.tell(&Record::Blocked(blocked)))?;
+        Ok(self.gave_up.take().map_or(Ok(()), |why| records.tell(&Record::NoStacks { why }))?)
     }
 }
 
@@ -69,6 +72,7 @@ impl Catcher {
             asked: Vec::new(),
             asked_at: began,
             caught: 0,
+            gave_up: None,
             names: Names::default(),
         }
     }
@@ -94,7 +98,7 @@ impl Catcher {
     /// Loops that do not answer are seen still, without their stacks.
     fn give_up(&mut self, why: &Unsampled) {
         tracing::warn!(%why, "no stacks of blocked loops");
-        (self.sampler, self.caught) = (None, MOST);
+        (self.sampler, self.caught, self.gave_up) = (None, MOST, Some(why.to_string()));
     }
 
     fn ask(&mut self, stuck: Stuck, now: Instant) {

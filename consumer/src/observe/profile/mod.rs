@@ -78,6 +78,8 @@ impl Profiled {
             workers: count(self.pool.workers),
             tasks_per_worker: count(self.pool.tasks_per_worker),
             cpus: count(available_parallelism().map_or(1, usize::from)),
+            os: std::env::consts::OS.to_owned(),
+            processor: process::processor(),
         }
     }
 }
@@ -124,7 +126,7 @@ fn begin(profiled: Profiled, tool: Tool) -> Response {
     let Some(turn) = Turn::take(&profiled.is_on) else {
         return refused(
             StatusCode::CONFLICT,
-            "a profile is on: one at a time, since samples of CPU and of memory together end in crashes"
+            "one profile at a time, since samples of CPU and of memory together end in crashes"
                 .to_owned(),
         );
     };

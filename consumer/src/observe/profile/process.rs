@@ -26,6 +26,14 @@ pub(super) fn cpu_time() -> Duration {
         .map_or(Duration::ZERO, |usage| of(usage.user_time()) + of(usage.system_time()))
 }
 
+/// The processor, with its model where the kernel says so (proc_cpuinfo(5), of x86).
+pub(super) fn processor() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let arch = std::env::consts::ARCH;
+    model.map_or_else(|| arch.to_owned(), |(_, model)| format!("{arch}, {}", model.trim()))
+}
+
 /// Resident memory, in bytes (proc_pid_status(5), `VmRSS`).
 pub(super) fn resident() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;

@@ -146,6 +146,17 @@ impl Comparison {
     pub const fn verdict(&self) -> Zone {
         self.verdict
     }
+
+    /// What an outcome says: what is worse is as bad as all of it. `None`: nothing was found.
+    #[must_use]
+    pub const fn zone_of(&self, outcome: Outcome) -> Option<Zone> {
+        match outcome {
+            Outcome::Worse => Some(self.verdict),
+            Outcome::Better => Some(Zone::Green),
+            Outcome::MayBeChance => Some(Zone::Yellow),
+            Outcome::TooFew | Outcome::Same => None,
+        }
+    }
 }
 
 /// Compares a profile with one before, of the same tool.
@@ -287,7 +298,7 @@ fn functions(before: &Baseline, now: &Baseline) -> Vec<Shift> {
 fn warnings(before: &Baseline, now: &Baseline) -> Vec<String> {
     let machine = |of: &Baseline| {
         let machine = &of.machine;
-        [machine.cpus.to_string(), machine.os.clone(), machine.arch.clone()]
+        [machine.cpus.to_string(), machine.os.clone(), machine.processor.clone()]
     };
     let machines = ["CPUs", "system", "processor"].into_iter().zip(machine(before)).zip(machine(now));
     let machines = machines.map(|((name, before), now)| differing(name, Some(&before), Some(&now)));

@@ -60,7 +60,7 @@ pub struct Machine {
     /// The operating system in a word, such as `linux`.
     pub os: String,
     /// Its processor, such as `x86_64, AMD EPYC 7763 64-Core Processor`.
-    pub arch: String,
+    pub processor: String,
 }
 
 /// A quantity's sample.
@@ -70,17 +70,6 @@ pub struct Measured {
     pub quantity: Quantity,
     /// Of each window, in the order of time, in the quantity's unit. Of some there is one number of the whole profile.
     pub values: Vec<f64>,
-}
-
-/// What a recording does not say of itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct About {
-    /// [`Machine::os`].
-    pub os: String,
-    /// [`Machine::arch`].
-    pub arch: String,
-    /// [`Baseline::settings`]. The workers and the tasks of each are known by the recording, where they are not given.
-    pub settings: BTreeMap<String, String>,
 }
 
 /// Why something is no baseline.
@@ -119,18 +108,18 @@ struct Head {
 }
 
 impl Baseline {
-    /// What a profile measured, by its tool.
+    /// What a profile measured, with what was asked of the consumer. Its workers and the tasks of each are known by the
+    /// recording, where they are not given.
     #[must_use]
-    pub fn of(tool: Tool, about: About, recorded: &Recorded) -> Self {
-        let Began { version, unix_millis, cpus, .. } = &recorded.began;
-        let About { os, arch, settings } = about;
+    pub fn of(recorded: &Recorded, settings: BTreeMap<String, String>) -> Self {
+        let Began { tool, version, unix_millis, cpus, os, processor, .. } = recorded.began.clone();
         Self {
             schema: SCHEMA,
             made_by: env!("CARGO_PKG_VERSION").to_owned(),
             tool,
-            version: version.clone(),
-            unix_millis: *unix_millis,
-            machine: Machine { cpus: *cpus, os, arch },
+            version,
+            unix_millis,
+            machine: Machine { cpus, os, processor },
             settings: with_workers(settings, &recorded.began),
             measured: measure::measured(tool, recorded),
             flame: (tool == Tool::Flame).then(|| measure::shares(recorded)),

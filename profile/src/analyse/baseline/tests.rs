@@ -88,13 +88,12 @@ impl Consumer {
     }
 
     fn baseline(self, noise: &mut Noise) -> Baseline {
-        Baseline::of(Tool::Doctor, about(), &self.recorded(Tool::Doctor, noise))
+        Baseline::of(&self.recorded(Tool::Doctor, noise), settings())
     }
 }
 
-fn about() -> About {
-    let settings = [("jobs".to_owned(), "100".to_owned())].into();
-    About { os: "linux".to_owned(), arch: "x86_64".to_owned(), settings }
+fn settings() -> BTreeMap<String, String> {
+    [("jobs".to_owned(), "100".to_owned())].into()
 }
 
 fn since(before: Consumer, now: Consumer, seed: u64) -> Comparison {
@@ -180,7 +179,7 @@ fn of_a_few_windows_nothing_is_told() {
     assert!(before > 50 && now > 0 && now < 8, "{throughput:?}");
     assert!(short.table().contains(&format!("too few to tell ({before} and {now} windows)")));
     let began = Recorded::of(fixture::began(Tool::Doctor));
-    let nothing = Baseline::of(Tool::Doctor, about(), &began);
+    let nothing = Baseline::of(&began, settings());
     assert_eq!((nothing.measured.len(), compare(&nothing, &nothing).unwrap().verdict()), (0, Zone::Yellow));
 }
 
@@ -192,7 +191,7 @@ fn a_baseline_is_small_and_is_read_as_it_was_written() {
     assert_eq!(Baseline::read(&json).unwrap(), long);
     assert_eq!(
         (long.machine, long.version.as_str()),
-        (Machine { cpus: 2, os: "linux".to_owned(), arch: "x86_64".to_owned() }, "1.2.3")
+        (Machine { cpus: 2, os: "linux".to_owned(), processor: "x86_64, of a test".to_owned() }, "1.2.3")
     );
 }
 
@@ -243,9 +242,13 @@ fn what_is_worse_on_another_machine_is_no_regression() {
     for measured in slow.measured.iter_mut().filter(|measured| measured.quantity == Quantity::Throughput) {
         measured.values.iter_mut().for_each(|value| *value /= 3.0);
     }
-    assert_eq!(compare(&before, &slow).unwrap().verdict(), Zone::Red);
-    slow.machine.arch.push_str(", of another model");
-    assert_eq!(compare(&before, &slow).unwrap().verdict(), Zone::Yellow);
+    let told = |slow: &Baseline| {
+        let compared = compare(&before, slow).unwrap();
+        (compared.verdict(), compared.zone_of(compared.shifts[0].outcome))
+    };
+    assert_eq!(told(&slow), (Zone::Red, Some(Zone::Red)));
+    slow.machine.processor.push_str(", of another model");
+    assert_eq!(told(&slow), (Zone::Yellow, Some(Zone::Yellow)), "nor is what it is told by");
 }
 
 /// A profile in which each task is stored in so many milliseconds, and each fifth fails at once.
@@ -269,7 +272,7 @@ fn bubble(millis: u64, noise: &mut Noise) -> Baseline {
         }
     };
     let operations = (1..2_500).map(operation).collect();
-    Baseline::of(Tool::Bubble, about(), &Recorded { operations, ..recorded })
+    Baseline::of(&Recorded { operations, ..recorded }, settings())
 }
 
 #[test]
@@ -303,7 +306,7 @@ fn flame(share: f64, noise: &mut Noise) -> Baseline {
     });
     let samples = samples.collect();
     let stacks = (0..).zip(["a::digest", "a::copy"]).map(stack).collect();
-    Baseline::of(Tool::Flame, about(), &Recorded { samples, stacks, ..recorded })
+    Baseline::of(&Recorded { samples, stacks, ..recorded }, settings())
 }
 
 #[test]
@@ -333,7 +336,7 @@ fn heap(leaves: f64, noise: &mut Noise) -> Baseline {
             moment.allocated_bytes += 10 << 20;
         }
     }
-    Baseline::of(Tool::Heap, about(), &recorded)
+    Baseline::of(&recorded, settings())
 }
 
 #[test]

@@ -61,7 +61,7 @@ pub(super) struct Case<'a> {
 impl Case<'_> {
     /// All that are made, the worst first.
     pub(super) fn diagnoses(&self) -> Vec<Diagnosis<Holdup>> {
-        let mut diagnoses: Vec<_> = self.incomplete().into_iter().collect();
+        let mut diagnoses: Vec<_> = [self.incomplete(), self.left_out()].into_iter().flatten().collect();
         diagnoses.extend(self.groups.iter().filter_map(|group| self.failing(group)));
         diagnoses.extend([self.store(), self.table(), self.source()].into_iter().flatten());
         diagnoses.extend([self.admit(), self.acknowledge()].into_iter().flatten());
@@ -80,6 +80,19 @@ impl Case<'_> {
     fn incomplete(&self) -> Option<Diagnosis<Holdup>> {
         let (zone, evidence, remedy) = unfinished(self.recorded.ending.as_ref(), self.figures.seconds)?;
         Some(Diagnosis::new(Holdup::Incomplete, zone, evidence, remedy))
+    }
+
+    /// More was done than could be told: of some messages there are parts.
+    fn left_out(&self) -> Option<Diagnosis<Holdup>> {
+        let left_out = self.recorded.left_out;
+        (left_out > 0).then(|| {
+            let evidence = format!(
+                "{left_out} operations are left out beside {}: they were more than were read",
+                self.figures.operations
+            );
+            let remedy = "a shorter --duration, or a profile from nearer by; counts and critical paths are of what is left";
+            Diagnosis::new(Holdup::Incomplete, Zone::Yellow, evidence, remedy)
+        })
     }
 
     /// What waits in vain for a slot is handed over: that is no failure.

@@ -342,6 +342,14 @@ fn a_profile_that_did_not_end_as_it_should_says_so() {
 }
 
 #[test]
+fn what_was_not_told_is_no_part_of_it_and_that_is_said() {
+    let operations = (0..20).flat_map(|number| message(number, 0, &QUICK)).collect();
+    let bubble = bubble(&Recorded { left_out: 7, ..recorded(operations) });
+    assert_eq!(found(&bubble)[0], (Holdup::Incomplete, Zone::Yellow));
+    assert!(bubble.diagnoses[0].evidence.starts_with("7 operations are left out"), "{:?}", bubble.diagnoses);
+}
+
+#[test]
 fn of_few_operations_or_none_nothing_is_said_but_that() {
     assert_eq!(found(&many(6, |_| QUICK.into())), [(Holdup::Balanced, Zone::Green)]);
     assert_eq!(found(&many(5, |_| QUICK.into())), [(Holdup::TooFew, Zone::Green)]);

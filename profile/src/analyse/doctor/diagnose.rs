@@ -22,6 +22,8 @@ const CROWDED_SHARE: f64 = 0.3;
 const STOLEN_SHARE: f64 = 0.02;
 /// A process that is on its CPUs for more than this of the time has no more to give.
 const CPU_BOUND_SHARE: f64 = 0.85;
+/// Slots of which more than this are busy have no more to give.
+const FULL_SHARE: f64 = 0.85;
 /// Workers that are on a CPU for less than this while all slots are busy wait for others.
 const IO_BOUND_SHARE: f64 = 0.3;
 /// Tasks wait although all slots are busy, in more than this of the moments with work.
@@ -56,22 +58,31 @@ impl Case<'_> {
     fn blocked(&self, of: &LoopFigures) -> Diagnosis<Ailment> {
         let seen = self.recorded.blocked.iter().filter(|blocked| blocked.name == of.name);
         let stack = seen.max_by_key(|blocked| blocked.for_micros).map(|blocked| blocked.stack.clone());
-        let is_main = of.name == "main";
+        let evidence = format!(
+            "{} answered {:.1} ms late, {:.1} ms of it not waiting for a CPU; 99 of 100 probes within {:.1} ms",
+            of.name,
+            float(of.max_micros) / 1e3,
+            float(of.max_away_micros) / 1e3,
+            float(of.p99_micros) / 1e3,
+        );
+        let no_stack = self.recorded.no_stacks.as_ref().filter(|_| stack.is_none());
+        let (ailment, remedy) = if of.name == "main" {
+            (
+                Ailment::BlockedMain,
+                "nothing on main may wait or compute: move what its stack names to another thread",
+            )
+        } else {
+            (
+                Ailment::BlockedWorker,
+                "a task computes, or waits without await, on its worker's runtime: its stack names it",
+            )
+        };
         Diagnosis {
-            ailment: if is_main { Ailment::BlockedMain } else { Ailment::BlockedWorker },
+            ailment,
             zone: Zone::of_delay(of.max_away_micros),
-            evidence: format!(
-                "{} answered {:.1} ms late, {:.1} ms of it not waiting for a CPU; 99 of 100 probes within {:.1} ms",
-                of.name,
-                float(of.max_micros) / 1e3,
-                float(of.max_away_micros) / 1e3,
-                float(of.p99_micros) / 1e3,
-            ),
-            remedy: String::from(if is_main {
-                "nothing on main may wait or compute: look at the stack, and move what it names to another thread"
-            } else {
-                "a task computes, or waits without await, on its worker's runtime: look at the stack"
-            }),
+            evidence: no_stack
+                .map_or(evidence.clone(), |why| format!("{evidence}; it was not asked for its stack: {why}")),
+            remedy: remedy.to_owned(),
             stack: stack.unwrap_or_default(),
         }
     }
@@ -85,8 +96,8 @@ impl Case<'_> {
         let (zone, evidence, remedy) = unfinished(self.recorded.ending.as_ref(), self.figures.seconds)?;
         let ailment = match self.recorded.ending {
             Some(Ending::Gone { .. }) => Ailment::Gone,
+            Some(Ending::BrokenOff { .. }) | None => Ailment::CutOff,
             Some(_) => Ailment::Overdue,
-            None => Ailment::CutOff,
         };
         Some(Diagnosis::new(ailment, zone, evidence, remedy))
     }
@@ -129,7 +140,7 @@ impl Case<'_> {
         let working = || self.recorded.moments.iter().filter(|moment| is_working(moment));
         let starved = working().filter(|moment| moment.waiting > 0).count() as u64;
         let share = share(starved, float(working().count() as u64));
-        (share > SATURATED_SHARE && self.figures.busy_share > CPU_BOUND_SHARE).then(|| Diagnosis::new(
+        (share > SATURATED_SHARE && self.figures.busy_share > FULL_SHARE).then(|| Diagnosis::new(
                 Ailment::Saturated,
                 Zone::Green,
                 format!(
@@ -149,7 +160,7 @@ impl Case<'_> {
         let (ailment, evidence, remedy) = if cpu_share > CPU_BOUND_SHARE {
             let evidence = format!("the process was on its CPUs for {:.0} % of the time", 100.0 * cpu_share);
             (Ailment::CpuBound, evidence, "more CPUs or pods; exportctl profile flame says what they do")
-        } else if busy_share > CPU_BOUND_SHARE && on < IO_BOUND_SHARE {
+        } else if busy_share > FULL_SHARE && on < IO_BOUND_SHARE {
             let evidence = format!(
                 "{:.0} % of the slots were busy, and workers on a CPU for {:.0} % of the time",
                 100.0 * busy_share,

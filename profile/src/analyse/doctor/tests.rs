@@ -78,6 +78,20 @@ fn a_loop_that_is_late_without_waiting_for_a_cpu_is_blocked_and_its_stack_is_nam
 }
 
 #[test]
+fn a_blocked_loop_that_could_not_be_asked_for_its_stack_says_why() {
+    let moments = course(|tenth, moment| {
+        if tenth == 100 {
+            (moment.loops[0].late_micros[2], moment.loops[0].away_micros) = (400_000, 400_000);
+        }
+    });
+    let no_stacks = Some("there is no memory for it".to_owned());
+    let examination = examine(&Recorded { no_stacks, ..recorded(moments, &[]) });
+    let found = &examination.diagnoses[0];
+    assert_eq!((found.ailment, found.stack.len()), (Ailment::BlockedMain, 0));
+    assert!(found.evidence.ends_with("not asked for its stack: there is no memory for it"), "{found:?}");
+}
+
+#[test]
 fn a_worker_that_has_not_answered_yet_is_blocked() {
     let examination = examined(|tenth, moment| {
         if tenth > 200 {
@@ -167,6 +181,10 @@ fn a_profile_that_did_not_end_as_it_should_says_so() {
         (Zone::Red, vec![Ailment::Gone])
     );
     assert_eq!(examined(Some(Ending::Overdue)), (Zone::Red, vec![Ailment::Overdue]));
+    assert_eq!(
+        examined(Some(Ending::BrokenOff { why: "no table".into() })),
+        (Zone::Red, vec![Ailment::CutOff])
+    );
     assert_eq!(examined(None), (Zone::Yellow, vec![Ailment::CutOff]));
     assert_eq!(examined(Some(Ending::Interrupted)), (Zone::Green, vec![Ailment::Healthy]));
 }
