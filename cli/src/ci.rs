@@ -8,14 +8,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::{say::print, usage::usage};
 use anyhow::Context as _;
 use exportpool_profile::analyse::{
     diagnosis::{Diagnosis, Named},
     zone::Zone,
 };
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
-
-use crate::say::print;
 
 /// Where GitHub's runners want a summary, as Markdown.
 const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
@@ -56,6 +55,21 @@ pub(crate) fn cases<A: Named>(suite: &str, diagnoses: &[Diagnosis<A>]) -> Vec<Ca
 }
 
 impl Args {
+    /// Whether there is a place for what will be told.
+    ///
+    /// # Errors
+    /// There is no such folder.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let folder =
+            self.junit.as_deref().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
+        match folder.filter(|folder| !folder.is_dir()) {
+            Some(folder) => {
+                Err(usage(anyhow::anyhow!("--junit: there is no folder {}", folder.display())).into())
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Tells as it is asked for.
     ///
     /// # Errors

@@ -180,6 +180,9 @@ pub struct Moment {
     pub in_hand: u32,
     /// Tasks that were settled since the start of the process.
     pub settled: u64,
+    /// Of them those that failed for good.
+    #[serde(default)]
+    pub failed: u64,
 }
 
 /// A loop, and the thread that it is on.

@@ -26,6 +26,10 @@ const SETTINGS: [&str; 7] = [
     name::PER_HOST_RATE,
 ];
 
+/// What only a consumer of its own can be asked for. What the environment may say as well is left out: it is for others, too.
+const OF_ITS_OWN: [&str; 8] =
+    ["tasks_per_job", "size", "mixed", "delay", "flaky_rate", "invalid_rate", "emulator", "consumer"];
+
 /// The most messages of a profile: a profile of more says no more.
 const MAX_MESSAGES: u64 = 1_000_000;
 
@@ -84,16 +88,16 @@ pub(super) struct Profile {
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = units::span, conflicts_with_all = ["attach", "pod"])]
     pub(super) pause: Duration,
     /// Profile the consumer that runs as this process of this machine.
-    #[arg(long, value_name = "PID", conflicts_with = "pod", value_parser = clap::value_parser!(i32).range(1..))]
+    #[arg(long, value_name = "PID", conflicts_with = "pod", conflicts_with_all = OF_ITS_OWN, value_parser = clap::value_parser!(i32).range(1..))]
     pub(super) attach: Option<i32>,
     /// Profile the consumer in this pod, which goes on as before.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = OF_ITS_OWN)]
     pub(super) pod: Option<String>,
     /// The pod's namespace [default: the context's].
-    #[arg(long, short, value_name = "NAMESPACE", requires = "pod")]
+    #[arg(long, short, value_name = "NAMESPACE", requires = "pod", conflicts_with = "attach")]
     pub(super) namespace: Option<String>,
     /// The kubeconfig's context [default: the current one].
-    #[arg(long, value_name = "CONTEXT", requires = "pod")]
+    #[arg(long, value_name = "CONTEXT", requires = "pod", conflicts_with = "attach")]
     pub(super) context: Option<String>,
     /// So long at most; a consumer of its own until its jobs are settled, others for 30 s.
     #[arg(long, value_name = "TIME", value_parser = units::span)]
@@ -238,7 +242,15 @@ mod tests {
 
     #[test]
     fn whom_to_profile_is_said_once() {
-        for bad in ["7 --attach 3", "--attach 3 --pod p", "--attach 0", "-n shop", "5 --pod p"] {
+        for bad in [
+            "7 --attach 3",
+            "--attach 3 --pod p",
+            "--attach 0",
+            "-n shop",
+            "5 --pod p",
+            "--attach 3 -n shop",
+            "--attach 3 --delay 1s",
+        ] {
             assert!(doctor(bad).is_err(), "{bad}");
         }
     }

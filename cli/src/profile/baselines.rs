@@ -97,10 +97,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Command::List => baselines.list()?,
         Command::Show { name, json: false } => shown(name, &baselines.read(name)?),
         Command::Show { name, json: true } => serde_json::to_string_pretty(&baselines.read(name)?)? + "\n",
-        Command::Rm { names } => names.iter().try_fold(String::new(), |text, name| {
-            baselines.remove(name)?;
-            anyhow::Ok(format!("{text}removed {name}\n"))
-        })?,
+        Command::Rm { names } => {
+            // All or none.
+            let there = baselines.names()?;
+            if let Some(missing) = names.iter().find(|name| !there.contains(name)) {
+                return Err(baselines.none(missing)?);
+            }
+            names.iter().try_fold(String::new(), |text, name| {
+                baselines.remove(name)?;
+                anyhow::Ok(format!("{text}removed {name}\n"))
+            })?
+        }
     };
     print(text.trim_end());
     Ok(ExitCode::SUCCESS)

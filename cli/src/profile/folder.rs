@@ -73,7 +73,11 @@ impl Folder {
     /// The disk takes it not.
     pub(crate) fn write(&self, name: &str, text: &str) -> anyhow::Result<PathBuf> {
         let path = self.0.join(name);
-        fs::write(&path, text).with_context(|| not_written(&path))?;
+        if let Err(error) = fs::write(&path, text) {
+            // A part of it is none.
+            let _ = fs::remove_file(&path);
+            return Err(error).with_context(|| not_written(&path));
+        }
         Ok(path)
     }
 

@@ -17,6 +17,7 @@ use tokio::{
 };
 
 use super::{connect::Connection, folder::Raw, nothing::Nothing};
+use crate::say::note;
 
 /// To the first byte of an answer.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -206,11 +207,15 @@ impl<'a> Recording<'a> {
 /// The body of a profile that is on. Another one that has just ended is waited for: its consumer notices that nobody reads it
 /// any more with its next records, and through an API server later.
 async fn asked(connection: &mut Connection, path: &str) -> anyhow::Result<Incoming> {
-    let begun = Instant::now();
+    let (begun, mut is_told) = (Instant::now(), false);
     loop {
         let answer = answered(connection, path).await?;
         if answer.status() != StatusCode::CONFLICT || begun.elapsed() >= ENDS_WITHIN {
             return Ok(taken(answer, connection.to.clone()).await?);
+        }
+        if !is_told {
+            note("another profile is on: its end is waited for");
+            is_told = true;
         }
         // To its end, or the connection would be closed.
         let _ = answer.into_body().collect().await;
@@ -237,7 +242,7 @@ async fn taken(answer: Response<Incoming>, address: String) -> Result<Incoming, 
         StatusCode::NOT_FOUND => refused(
             address,
             "it has no such profile".to_owned(),
-            "the consumer is of another version: take exportctl of its version",
+            "it is no exportpool-consumer, or one of another version: take exportctl of its version",
         ),
         status => refused(address, format!("{status}: {}", words(answer).await), "see the consumer's log"),
     }

@@ -30,10 +30,17 @@ use super::{
 };
 use crate::ci::{Case, cases};
 
+/// Of [`Report::schema`]: another one has other fields.
+const SCHEMA: u32 = 1;
+
 /// What `report.json` has.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {
+    /// [`SCHEMA`].
+    pub(super) schema: u32,
+    /// What was profiled.
+    pub(super) tool: Tool,
     /// When it began, as of RFC 3339.
     pub(super) when: String,
     /// Whose it is.
@@ -100,9 +107,15 @@ impl Report {
     }
 }
 
-/// What is worse than it was, or better; or that nothing can be told.
+/// What is worse than it was, or better, or that nothing can be told; and what makes it say less than it seems to.
 fn changes(of: &Comparison) -> Vec<Case> {
     let suite = format!("{} since the baseline", of.tool.name());
+    let warning = |warning: &String| Case {
+        suite: suite.clone(),
+        name: "beware".to_owned(),
+        zone: Zone::Yellow,
+        message: warning.clone(),
+    };
     let case = |shift: &Shift| {
         let (before, now, change) = (shift.before_words(), shift.now_words(), shift.change_words());
         Case {
@@ -117,12 +130,13 @@ fn changes(of: &Comparison) -> Vec<Case> {
         }
     };
     let changed = of.shifts.iter().filter(|shift| matches!(shift.outcome, Outcome::Worse | Outcome::Better));
-    let cases: Vec<_> = changed.map(case).collect();
+    let mut cases: Vec<_> = changed.map(case).collect();
     if cases.is_empty() && of.verdict() > Zone::Green {
-        let message =
-            "too few windows to tell chance from change: profile more jobs, or for longer".to_owned();
-        return vec![Case { suite, name: "nothing can be told".to_owned(), zone: of.verdict(), message }];
+        let message = "too few windows to tell chance from change: profile more jobs, or for longer";
+        let (name, message) = ("nothing can be told".to_owned(), message.to_owned());
+        cases.push(Case { suite: suite.clone(), name, zone: of.verdict(), message });
     }
+    cases.extend(of.warnings.iter().map(warning));
     cases
 }
 
@@ -132,7 +146,12 @@ fn changes(of: &Comparison) -> Vec<Case> {
 /// It is no recording.
 pub(crate) fn recorded(folder: &Folder) -> anyhow::Result<Recorded> {
     let path = folder.0.join(RAW);
-    let none = || format!("{} is no folder of a profile", folder.0.display());
+    let none = || {
+        format!(
+            "{} is no folder of a profile: a profile's, and a scenario's run's, has {RAW}",
+            folder.0.display()
+        )
+    };
     let file = File::open(&path).with_context(none)?;
     Recorded::read(BufReader::new(file)).with_context(|| format!("{} cannot be read", path.display()))
 }
@@ -142,7 +161,7 @@ pub(crate) fn recorded(folder: &Folder) -> anyhow::Result<Recorded> {
 /// # Errors
 /// It cannot be written.
 pub(crate) fn make_page(folder: &Folder, recorded: &Recorded) -> anyhow::Result<PathBuf> {
-    make(folder, recorded, None)?;
+    make(recorded, None)?.write(folder, None)?;
     Ok(folder.0.join(PAGE))
 }
 
@@ -171,11 +190,32 @@ pub(super) fn pair(folder: &Folder) -> anyhow::Result<Option<Pair>> {
     }
 }
 
-/// Makes the report of what was recorded, into its folder; compared, if there is something to compare it with.
+/// What a recording means, and its page.
+pub(super) struct Made {
+    pub(super) report: Report,
+    page: String,
+}
+
+impl Made {
+    /// Into the folder of the recording.
+    ///
+    /// # Errors
+    /// The disk takes it not.
+    pub(super) fn write(&self, folder: &Folder, pair: Option<&Pair>) -> anyhow::Result<()> {
+        folder.write(REPORT, &(serde_json::to_string_pretty(&self.report)? + "\n"))?;
+        if let Some(pair) = pair {
+            folder.write(COMPARED, &(serde_json::to_string(pair)? + "\n"))?;
+        }
+        folder.write(PAGE, &self.page)?;
+        Ok(())
+    }
+}
+
+/// Makes the report of what was recorded; compared, if there is something to compare it with.
 ///
 /// # Errors
-/// It cannot be written.
-pub(super) fn make(folder: &Folder, recorded: &Recorded, pair: Option<&Pair>) -> anyhow::Result<Report> {
+/// They cannot be compared.
+pub(super) fn make(recorded: &Recorded, pair: Option<&Pair>) -> anyhow::Result<Made> {
     let millis = i64::try_from(recorded.began.unix_millis).unwrap_or(i64::MAX);
     let when = DateTime::from_timestamp_millis(millis).unwrap_or_default().with_timezone(&Local);
     let mut found = found(recorded);
@@ -186,19 +226,16 @@ pub(super) fn make(folder: &Folder, recorded: &Recorded, pair: Option<&Pair>) ->
     let before = pair.and_then(|pair| pair.before.flame.as_ref());
     let page = page(recorded, &when.format("%-d %B %Y, %H:%M:%S").to_string(), &found, before)?;
     let page = comparison.as_ref().map_or(page.clone(), |of| render::with_comparison(&page, of));
-    folder.write(PAGE, &page)?;
     let report = Report {
+        schema: SCHEMA,
+        tool: recorded.began.tool,
         when: when.to_rfc3339(),
         consumer: recorded.began.clone(),
         ending: recorded.ending.clone(),
         found,
         comparison,
     };
-    folder.write(REPORT, &(serde_json::to_string_pretty(&report)? + "\n"))?;
-    if let Some(pair) = pair {
-        folder.write(COMPARED, &(serde_json::to_string(pair)? + "\n"))?;
-    }
-    Ok(report)
+    Ok(Made { report, page })
 }
 
 /// What it means.

@@ -31,6 +31,8 @@ use crate::{
 };
 
 const EXIT_RED: u8 = 1;
+/// Of a profile that somebody stopped before its jobs were settled: 128 and SIGINT, as of a shell.
+const EXIT_INTERRUPTED: u8 = 130;
 
 /// Runs a profile, or makes the report of one again.
 ///
@@ -43,7 +45,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Report(again) => {
             let folder = Folder(again.folder.clone());
             let recorded = report::recorded(&folder).map_err(usage)?;
-            told(&folder, &recorded, report::pair(&folder)?.as_ref(), &again.telling)
+            if recorded.moments.is_empty() {
+                return Err(usage(anyhow::anyhow!("{}: nothing was recorded", folder.0.display())).into());
+            }
+            told(&folder, &recorded, report::pair(&folder)?.as_ref(), &again.telling).map(code)
         }
         Command::Doctor(profile) => profiled(Tool::Doctor, profile).await,
         Command::Bubble(profile) => profiled(Tool::Bubble, profile).await,
@@ -53,23 +58,32 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn profiled(tool: Tool, profile: &Profile) -> anyhow::Result<ExitCode> {
+    profile.telling.check()?;
     let baselines = Baselines::of(&profile.reports);
-    let before = profile.compare.as_ref().map(|name| {
-        let before = baselines.read(name)?;
-        baselines::fits(name, &before, tool).map(|()| before)
-    });
-    let before = before.transpose()?;
-    let (folder, recorded) = match collected(tool, profile).await {
+    let collected = match before(&baselines, tool, profile) {
+        Ok(before) => collected(tool, profile).await.map(|(folder, recorded)| (before, folder, recorded)),
+        Err(error) => Err(error),
+    };
+    let (before, folder, recorded) = match collected {
         Ok(collected) => collected,
         Err(error) => return nothing(tool, &profile.telling, error),
     };
     let now = Baseline::of(&recorded, profile.settings(tool));
     let pair = before.map(|before| Pair { before, now: now.clone() });
-    let code = told(&folder, &recorded, pair.as_ref(), &profile.telling)?;
+    let verdict = told(&folder, &recorded, pair.as_ref(), &profile.telling)?;
     if let Some(name) = &profile.save_baseline {
         keep(&baselines, (name, &now), &recorded, profile.is_own())?;
     }
-    Ok(code)
+    let is_stopped = profile.is_own() && recorded.ending == Some(Ending::Interrupted);
+    Ok(if is_stopped && verdict < Zone::Red { ExitCode::from(EXIT_INTERRUPTED) } else { code(verdict) })
+}
+
+/// What it is to be compared with, if anything.
+fn before(baselines: &Baselines, tool: Tool, profile: &Profile) -> anyhow::Result<Option<Baseline>> {
+    let Some(name) = &profile.compare else { return Ok(None) };
+    let before = baselines.read(name)?;
+    baselines::fits(name, &before, tool)?;
+    Ok(Some(before))
 }
 
 /// What was recorded, in a folder of its own: one without anything in it does not stay.
@@ -98,6 +112,9 @@ fn keep(
     if is_whole {
         let kept = baselines.keep(name, now)?;
         note(&format!("kept as baseline {name}: {}", kept.display()));
+        if !now.tells() {
+            note("too little was measured to tell anything from chance: profile more jobs, or for longer");
+        }
     } else {
         note(&format!("not kept as baseline {name}: the profile did not end as it should have"));
     }
@@ -207,25 +224,30 @@ async fn over(after: Option<Duration>) -> Ending {
 
 /// Nothing was collected, and why.
 fn nothing(tool: Tool, telling: &Telling, error: anyhow::Error) -> anyhow::Result<ExitCode> {
+    let why = format!("{error:#}");
+    telling.nothing(tool.name(), &why)?;
     if error.is::<Usage>() {
         return Err(error);
     }
-    let why = format!("{error:#}");
     note(&format!("{}: nothing was collected: {why}", title()));
-    telling.nothing(tool.name(), &why)?;
     Ok(ExitCode::from(EXIT_NOTHING))
 }
 
-/// Makes the report, and tells it.
+fn code(verdict: Zone) -> ExitCode {
+    if verdict == Zone::Red { ExitCode::from(EXIT_RED) } else { ExitCode::SUCCESS }
+}
+
+/// Makes the report, tells it, and writes it: a disk that takes no more keeps nobody from the verdict.
 fn told(
     folder: &Folder,
     recorded: &Recorded,
     pair: Option<&Pair>,
     telling: &Telling,
-) -> anyhow::Result<ExitCode> {
-    let report = report::make(folder, recorded, pair)?;
-    let page = folder.0.join(PAGE);
-    telling.tell(&tell::verdict(&report, &page), &report, &report.cases(), &page)?;
-    let is_red = report.verdict() == Zone::Red;
-    Ok(if is_red { ExitCode::from(EXIT_RED) } else { ExitCode::SUCCESS })
+) -> anyhow::Result<Zone> {
+    let made = report::make(recorded, pair)?;
+    let written = made.write(folder, pair);
+    let (report, page) = (&made.report, folder.0.join(PAGE));
+    let page = written.is_ok().then_some(page.as_path());
+    telling.tell(&tell::verdict(report, page), report, &report.cases(), page)?;
+    written.map(|()| report.verdict())
 }

@@ -18,8 +18,8 @@ const MOST_FUNCTIONS: usize = 10;
 /// Loops in the table at most: main, and the slowest workers.
 const MOST_LOOPS: usize = 9;
 
-/// The verdict, what it is based on, and where the page is.
-pub(super) fn verdict(report: &Report, page: &Path) -> String {
+/// The verdict, what it is based on, and where the page is, if it could be written.
+pub(super) fn verdict(report: &Report, page: Option<&Path>) -> String {
     let head = format!("{}: {}\n", report.consumer.tool.name(), report.verdict().word());
     let found = match &report.found {
         Found::Doctor(examination) => of_doctor(examination),
@@ -31,7 +31,8 @@ pub(super) fn verdict(report: &Report, page: &Path) -> String {
         .comparison
         .as_ref()
         .map_or(String::new(), |of| format!("since the baseline\n{}\n", of.table()));
-    format!("{head}{found}{changed}page  {}", page.display())
+    let page = page.map_or_else(String::new, |page| format!("page  {}", page.display()));
+    format!("{head}{found}{changed}{page}")
 }
 
 fn of_doctor(examination: &Examination) -> String {
@@ -144,5 +145,5 @@ fn loops(loops: &[LoopFigures]) -> String {
         );
         rows
     });
-    format!("\nloop, late ms    p50      p99      max  not run queue  CPU %\n{rows}\n")
+    format!("\nloop, late ms    p50      p99      max  not CPU wait   CPU %\n{rows}\n")
 }

@@ -24,7 +24,15 @@ pub(crate) struct Telling {
 }
 
 impl Telling {
-    /// Prints `text` for people, or `report` as JSON, opens the page, and tells whatever runs this what was looked at.
+    /// Whether it can be told as it is asked for, before anything is done.
+    ///
+    /// # Errors
+    /// There is no folder for a file.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.ci.check()
+    }
+
+    /// Prints `text` for people, or `report` as JSON, opens the page, if there is one, and tells whatever runs this what was looked at.
     ///
     /// # Errors
     /// A file cannot be written: everything else was told before.
@@ -33,7 +41,7 @@ impl Telling {
         text: &str,
         report: &impl Serialize,
         cases: &[Case],
-        page: &Path,
+        page: Option<&Path>,
     ) -> anyhow::Result<()> {
         if self.json {
             print(&serde_json::to_string_pretty(report)?);
@@ -43,6 +51,7 @@ impl Telling {
         let has_display = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env::var_os(name).is_some());
         if !self.no_open
             && has_display
+            && let Some(page) = page
             && let Err(error) = open::that_detached(page)
         {
             note(&format!("the page cannot be opened: {error}"));

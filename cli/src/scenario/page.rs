@@ -1,7 +1,5 @@
 //! The page that shows all of them.
 
-use std::path::Path;
-
 use exportpool_profile::{
     analyse::zone::Zone,
     render::{Row, Table, tables},
@@ -9,8 +7,8 @@ use exportpool_profile::{
 
 use super::run::{Outcome, RunOutcome};
 
-/// Each scenario with its runs, what must hold and what was; each run's own page is linked from `folder`.
-pub(super) fn page(outcomes: &[Outcome], folder: &Path) -> String {
+/// Each scenario with its runs, what must hold and what was; each run's own page is linked.
+pub(super) fn page(outcomes: &[Outcome]) -> String {
     let held = outcomes.iter().filter(|outcome| outcome.holds()).count();
     let verdict = if held == outcomes.len() { Zone::Green } else { Zone::Red };
     let summary = format!(
@@ -18,17 +16,15 @@ pub(super) fn page(outcomes: &[Outcome], folder: &Path) -> String {
         outcomes.len(),
         env!("CARGO_PKG_VERSION")
     );
-    let of =
-        outcomes.iter().flat_map(|outcome| outcome.runs.iter().map(move |run| table(outcome, run, folder)));
+    let of = outcomes.iter().flat_map(|outcome| outcome.runs.iter().map(move |run| table(outcome, run)));
     tables("scenarios", verdict, &summary, &of.collect::<Vec<_>>())
 }
 
-fn table(outcome: &Outcome, run: &RunOutcome, folder: &Path) -> Table {
-    let page = run.page.as_ref().map(|page| page.strip_prefix(folder).unwrap_or(page));
+fn table(outcome: &Outcome, run: &RunOutcome) -> Table {
     Table {
         head: format!("{}: {}", outcome.name, run.label),
         about: format!("{}. {}", outcome.about, run.settings.join(" ")),
-        link: page.map(|page| ("its profile".to_owned(), page.display().to_string())),
+        link: run.page.as_ref().map(|page| ("its profile".to_owned(), page.display().to_string())),
         columns: ["what must hold", "what was", ""].map(str::to_owned).to_vec(),
         rows: run
             .checks

@@ -21,6 +21,22 @@ use crate::{
     stop,
 };
 
+/// Of [`Report::schema`]: another one has other fields.
+const SCHEMA: u32 = 1;
+
+/// What `report.json` has.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report<'a> {
+    /// [`SCHEMA`].
+    schema: u32,
+    /// Of exportpool.
+    version: &'static str,
+    /// Red: something does not hold.
+    verdict: Zone,
+    scenarios: &'a [Outcome],
+}
+
 /// A scenario that was played.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,7 +54,7 @@ pub(super) struct RunOutcome {
     /// The settings that it states, `NAME=value`.
     pub(super) settings: Vec<String>,
     pub(super) checks: Vec<Check>,
-    /// Its own page, beside the one of all; none of one that could not be played.
+    /// Its own page, from the folder of the one of all; none of one that could not be played.
     pub(super) page: Option<PathBuf>,
 }
 
@@ -65,6 +81,7 @@ impl Outcome {
 /// # Errors
 /// A consumer that does not start, a folder that cannot be written.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    args.telling.check()?;
     // The only one there is: another one cannot have been installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = match Folder::make(&args.reports, "scenario", Local::now()) {
@@ -124,6 +141,7 @@ async fn one(args: &Args, folder: &Folder, scenario: &Scenario, is_first: bool) 
 async fn played(run: &Run, binary: Option<PathBuf>, folder: &Folder) -> anyhow::Result<RunOutcome> {
     let played = play(run, binary, folder).await?;
     let page = make_report(folder, &played.recorded)?;
+    let page = folder.0.parent().and_then(|all| page.strip_prefix(all).ok()).unwrap_or(&page).to_owned();
     let checks = run.must.iter().map(|must| must.check(run, &played)).collect();
     Ok(RunOutcome { checks, page: Some(page), ..of(run) })
 }
@@ -145,12 +163,14 @@ fn line(check: &Check) -> String {
 }
 
 fn told(args: &Args, folder: &Folder, outcomes: &[Outcome]) -> anyhow::Result<ExitCode> {
-    let page = folder.write("report.html", &page::page(outcomes, &folder.0))?;
-    folder.write("report.json", &(serde_json::to_string_pretty(outcomes)? + "\n"))?;
+    let page = folder.write("report.html", &page::page(outcomes))?;
+    let verdict = if outcomes.iter().all(Outcome::holds) { Zone::Green } else { Zone::Red };
+    let report = Report { schema: SCHEMA, version: env!("CARGO_PKG_VERSION"), verdict, scenarios: outcomes };
+    folder.write("report.json", &(serde_json::to_string_pretty(&report)? + "\n"))?;
     let text = summary(outcomes) + &format!("page  {}", page.display());
     let cases: Vec<_> = outcomes.iter().flat_map(Outcome::cases).collect();
-    args.telling.tell(&text, &outcomes, &cases, &page)?;
-    Ok(if outcomes.iter().all(Outcome::holds) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    args.telling.tell(&text, &report, &cases, Some(&page))?;
+    Ok(if verdict == Zone::Green { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn summary(outcomes: &[Outcome]) -> String {

@@ -83,7 +83,7 @@ impl Recipe {
     }
 }
 
-/// Builds the consumer at `binary`, as cargo built this program. `false`: this is not called in the sources.
+/// Builds the consumer at `binary`, as cargo built this program. `false`: it did not, or this is not called in the sources.
 ///
 /// # Errors
 /// It cannot be built.
@@ -92,6 +92,10 @@ fn built(binary: &Path) -> anyhow::Result<bool> {
     let sources = here.ancestors().find(|folder| folder.join("consumer/Cargo.toml").is_file());
     let (Some(sources), Some(folder)) = (sources, binary.parent()) else { return Ok(false) };
     let (Some(profile), Some(target)) = (folder.file_name(), folder.parent()) else { return Ok(false) };
+    // Of each folder that cargo builds into.
+    if !target.join("CACHEDIR.TAG").is_file() {
+        return Ok(false);
+    }
     note("building the consumer, once: cargo build -p exportpool-consumer");
     let mut cargo = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(sources).args(["build", "-p", "exportpool-consumer", "--profile"]);

@@ -190,10 +190,15 @@ fn a_recording_that_is_cut_off_is_reported_as_far_as_it_goes() {
     let report = again(&folder);
     assert_eq!(report.status.code(), Some(0), "{}", String::from_utf8_lossy(&report.stderr));
     assert!(String::from_utf8_lossy(&report.stdout).contains("recording cut off"));
+    let bytes_of_the_first_line = bytes[..=bytes.iter().position(|byte| *byte == b'\n').unwrap()].to_vec();
     let other = String::from_utf8(bytes).unwrap().replacen("\"schema\":1", "\"schema\":99", 1);
     fs::write(&raw, other).unwrap();
     let told = String::from_utf8(again(&folder).stderr).unwrap();
     assert!(told.contains("schema 99"), "{told}");
+    fs::write(&raw, &bytes_of_the_first_line).unwrap();
+    let none = again(&folder);
+    let told = String::from_utf8(none.stderr).unwrap();
+    assert!(none.status.code() == Some(2) && told.contains("nothing was recorded"), "{told}");
     fs::remove_file(raw).unwrap();
     let none = again(&folder);
     let told = String::from_utf8(none.stderr).unwrap();

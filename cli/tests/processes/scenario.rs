@@ -16,7 +16,9 @@ fn all_of_them_hold() {
     let output = command.output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{told}");
-    let outcomes: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["verdict"], "green", "{told}");
+    let outcomes = report["scenarios"].as_array().unwrap();
     let checks = outcomes.iter().flat_map(|outcome| outcome["runs"].as_array().unwrap());
     let checks: Vec<_> = checks.flat_map(|run| run["checks"].as_array().unwrap()).collect();
     assert_eq!(outcomes.len(), 11, "{told}");

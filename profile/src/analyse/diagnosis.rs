@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::zone::Zone;
-use crate::record::Ending;
+use crate::{read::Recorded, record::Ending};
 
 /// What may be found, as a word for machines when it is serialized.
 pub trait Named: Copy {
@@ -43,8 +43,17 @@ pub fn verdict<A>(diagnoses: &[Diagnosis<A>]) -> Zone {
 
 /// How bad it is that a recording is not all of it, what that is told by, and what to do. `None`: it ended as it should have.
 /// The last moment was after so many seconds.
-pub(super) fn unfinished(ending: Option<&Ending>, seconds: f64) -> Option<(Zone, String, &'static str)> {
-    match ending {
+pub(super) fn unfinished(recorded: &Recorded, seconds: f64) -> Option<(Zone, String, &'static str)> {
+    let has_jobs = recorded.waves.last().is_some_and(|wave| wave.jobs > 0);
+    let ended = match &recorded.ending {
+        Some(Ending::Interrupted) => "it was interrupted",
+        _ => "its time was over",
+    };
+    match &recorded.ending {
+        Some(Ending::Over | Ending::Interrupted) if has_jobs => {
+            let evidence = format!("{ended} after {seconds:.1} s, before its jobs were settled");
+            Some((Zone::Yellow, evidence, "what was before is as it was; profile again for the rest"))
+        }
         Some(Ending::Settled | Ending::Over | Ending::Interrupted) => None,
         Some(Ending::Gone { why }) => {
             let evidence = format!("the consumer went away after {seconds:.1} s: {why}");

@@ -70,6 +70,7 @@ fn a_consumer_that_is_missing_is_built_in_the_sources() {
     let sources = tempfile::tempdir().unwrap();
     let debug = sources.path().join("target/debug");
     fs::create_dir_all(&debug).unwrap();
+    fs::write(sources.path().join("target/CACHEDIR.TAG"), "").unwrap();
     fs::create_dir(sources.path().join("consumer")).unwrap();
     fs::write(sources.path().join("consumer/Cargo.toml"), "").unwrap();
     fs::copy(EXPORTCTL, debug.join("exportctl")).unwrap();
@@ -104,6 +105,36 @@ fn what_runs_it_is_told_that_nothing_was_collected() {
     assert!(refusing.out.starts_with("::error title=doctor%3A nothing was collected::"), "{}", refusing.out);
     let junit = fs::read_to_string(refusing.folder.path().join("junit.xml")).unwrap();
     assert!(junit.contains("<failure") && junit.contains("did not start"), "{junit}");
+    let wrong = profile(&["doctor", "--compare", "nobody", "--junit", "junit.xml"], &[]);
+    assert_eq!(wrong.code, Some(2), "{}", wrong.told);
+    let junit = fs::read_to_string(wrong.folder.path().join("junit.xml")).unwrap();
+    assert!(junit.contains("<failure") && junit.contains("no baseline nobody"), "{junit}");
+    let nowhere = profile(&["doctor", "--junit", "nowhere/junit.xml"], &[]);
+    assert!(
+        nowhere.code == Some(2) && nowhere.told.contains("there is no folder nowhere"),
+        "{}",
+        nowhere.told
+    );
+}
+
+#[tokio::test]
+async fn a_profile_that_is_stopped_before_its_jobs_are_settled_says_so() {
+    consumer_binary();
+    let folder = tempfile::tempdir().unwrap();
+    let mut stopped = command(&folder, &["doctor", "5000"], &[("WORKER_POOL_SIZE", "2")]);
+    let mut stopped = Process::start(stopped.stdout(Stdio::null()).stderr(Stdio::null()));
+    let recording = async || {
+        let folder = fs::read_dir(folder.path().join(".exportctl")).ok()?.next()?.ok()?.path();
+        let recorded = fs::read_to_string(folder.join("profile.ndjson")).ok()?;
+        recorded.contains(r#"{"is":"wave""#).then_some(())
+    };
+    until("jobs to be sent", recording).await;
+    stopped.signal(Signal::SIGINT);
+    let code = stopped.exit().await.code();
+    let profiled = Profiled { code, told: String::new(), out: String::new(), folder };
+    let cut_off = profiled.found("cutOff");
+    assert_eq!((profiled.code, &cut_off["zone"]), (Some(130), &"yellow".into()), "{cut_off:#}");
+    assert!(cut_off["evidence"].as_str().unwrap().contains("before its jobs were settled"), "{cut_off:#}");
 }
 
 #[test]
@@ -141,7 +172,12 @@ fn a_disk_that_is_full_is_told_and_what_was_recorded_before_stays() {
     let output = unshare.stdin(Stdio::null()).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("report.html cannot be written: No space left on device"), "{told}");
+    assert!(told.contains("cannot be written: No space left on device"), "{told}");
+    let verdict = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        verdict.starts_with("doctor: red") && verdict.contains("profile.ndjson cannot be written"),
+        "{verdict}"
+    );
     let reports = fs::read_dir(folder.path().join("kept")).unwrap().next().unwrap().unwrap().path();
     let raw = fs::metadata(reports.join("profile.ndjson")).unwrap();
     assert!(raw.len() > 50_000, "{} bytes", raw.len());

@@ -126,8 +126,7 @@ fn begin(profiled: Profiled, tool: Tool) -> Response {
     let Some(turn) = Turn::take(&profiled.is_on) else {
         return refused(
             StatusCode::CONFLICT,
-            "one profile at a time, since samples of CPU and of memory together end in crashes"
-                .to_owned(),
+            "one profile at a time, since samples of CPU and of memory together end in crashes".to_owned(),
         );
     };
     let (send, lines) = mpsc::channel(UNREAD);

@@ -91,6 +91,7 @@ impl<'a> Sampling<'a> {
             waiting: clamped(report.gauges.waiting),
             in_hand: clamped(leased.export_jobs + leased.download_tasks),
             settled: of_queues.iter().map(|settled| settled.done + settled.failed).sum(),
+            failed: of_queues.iter().map(|settled| settled.failed).sum(),
         };
         (self.cpu, self.threads, self.stolen) = (cpu, threads, stolen);
         moment

@@ -25,6 +25,11 @@ pub(super) struct Names {
 }
 
 impl Names {
+    /// With the program read: what that allocates is then nothing new.
+    pub(super) fn read() -> Self {
+        Self { program: Some(Program::read()), found: HashMap::new() }
+    }
+
     /// The functions of a stack, the innermost first.
     pub(super) fn of(&mut self, addresses: impl IntoIterator<Item = usize>) -> Vec<String> {
         let program = self.program.get_or_insert_with(Program::read);

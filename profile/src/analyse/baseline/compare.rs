@@ -168,7 +168,8 @@ pub fn compare(before: &Baseline, now: &Baseline) -> Result<Comparison, Incompar
     let pairs = pairs(before, now);
     let ranked: Vec<_> = pairs.iter().map(Pair::ranked).collect();
     let limit = limit(ranked.iter().flatten().map(|ranking| ranking.surprise).collect(), FALSE_DISCOVERIES);
-    let of_pairs = pairs.iter().zip(&ranked).map(|(pair, ranking)| pair.shift(*ranking, limit));
+    let is_told = ranked.iter().any(Option::is_some);
+    let of_pairs = pairs.iter().zip(&ranked).map(|(pair, ranking)| pair.shift(*ranking, limit, is_told));
     let mut shifts: Vec<Shift> = of_pairs.chain(functions(before, now)).collect();
     shifts.sort_by(worst_first);
     let origin = |of: &Baseline| Origin { version: of.version.clone(), unix_millis: of.unix_millis };
@@ -229,11 +230,14 @@ impl Pair<'_> {
         rank(self.before, self.now)
     }
 
-    fn shift(&self, ranking: Option<Ranking>, limit: f64) -> Shift {
+    /// One number says nothing where nothing else does: it has what was done before a profile, and in how long.
+    fn shift(&self, ranking: Option<Ranking>, limit: f64, is_told: bool) -> Shift {
         let Self { quantity, before, now } = *self;
         let sizes = [quantity.typical(before), quantity.typical(now)];
         let outcome = match (sizes, ranking) {
-            ([Some(before), Some(now)], _) if quantity.is_one_number() => judged(quantity, before, now),
+            ([Some(before), Some(now)], _) if is_told && quantity.is_one_number() => {
+                judged(quantity, before, now)
+            }
             ([Some(before), Some(now)], Some(ranking)) => {
                 let is_sure = ranking.surprise <= limit && ranking.now == now.total_cmp(&before);
                 match judged(quantity, before, now) {

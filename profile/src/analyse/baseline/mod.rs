@@ -126,6 +126,12 @@ impl Baseline {
         }
     }
 
+    /// Whether anything of it can be told from chance, of a later one that measures as much.
+    #[must_use]
+    pub fn tells(&self) -> bool {
+        self.measured.iter().any(|measured| measured.values.len() >= rank::FEWEST)
+    }
+
     /// Reads one, as it is kept.
     ///
     /// # Errors

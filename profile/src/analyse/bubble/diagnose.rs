@@ -78,7 +78,7 @@ impl Case<'_> {
 
     /// It did not end as it should have.
     fn incomplete(&self) -> Option<Diagnosis<Holdup>> {
-        let (zone, evidence, remedy) = unfinished(self.recorded.ending.as_ref(), self.figures.seconds)?;
+        let (zone, evidence, remedy) = unfinished(self.recorded, self.figures.seconds)?;
         Some(Diagnosis::new(Holdup::Incomplete, zone, evidence, remedy))
     }
 

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     analyse::{
         diagnosis::{Diagnosis, unfinished},
+        flame::surely,
         heap::{Growth, Shape},
         memory::WARM_AFTER_MICROS,
         number::float,
@@ -28,6 +29,13 @@ const FULL_SHARE: f64 = 0.85;
 const IO_BOUND_SHARE: f64 = 0.3;
 /// Tasks wait although all slots are busy, in more than this of the moments with work.
 const SATURATED_SHARE: f64 = 0.5;
+
+/// Of fewer tasks nothing is said of failures.
+const FEWEST_FOR_FAILURES: u64 = 5;
+/// Surely more than this share of the tasks fail: worth a look.
+const FAILING_SHARE: f64 = 0.05;
+/// And this must be acted on.
+const BROKEN_SHARE: f64 = 0.5;
 
 /// What diagnoses are made from.
 pub(super) struct Case<'a> {
@@ -88,16 +96,18 @@ impl Case<'_> {
     }
 
     fn others(&self) -> impl Iterator<Item = Diagnosis<Ailment>> {
-        [self.ended(), self.leak(), self.crowded(), self.saturated(), self.bound()].into_iter().flatten()
+        [self.ended(), self.leak(), self.failing(), self.crowded(), self.saturated(), self.bound()]
+            .into_iter()
+            .flatten()
     }
 
     /// It did not end as it should have.
     fn ended(&self) -> Option<Diagnosis<Ailment>> {
-        let (zone, evidence, remedy) = unfinished(self.recorded.ending.as_ref(), self.figures.seconds)?;
+        let (zone, evidence, remedy) = unfinished(self.recorded, self.figures.seconds)?;
         let ailment = match self.recorded.ending {
             Some(Ending::Gone { .. }) => Ailment::Gone,
-            Some(Ending::BrokenOff { .. }) | None => Ailment::CutOff,
-            Some(_) => Ailment::Overdue,
+            Some(Ending::Overdue) => Ailment::Overdue,
+            _ => Ailment::CutOff,
         };
         Some(Diagnosis::new(ailment, zone, evidence, remedy))
     }
@@ -114,6 +124,21 @@ impl Case<'_> {
                     (self.figures.seconds - float(WARM_AFTER_MICROS) / 1e6) / float(floors as u64),
                 ),
                 "exportctl profile heap names what is allocated and not freed",
+            )
+        })
+    }
+
+    /// A green doctor is one whose consumer does its work.
+    fn failing(&self) -> Option<Diagnosis<Ailment>> {
+        let Figures { settled, failed, .. } = self.figures;
+        let surely = surely(failed, settled);
+        (settled >= FEWEST_FOR_FAILURES && surely > FAILING_SHARE).then(|| {
+            let percent = 100.0 * share(failed, float(settled));
+            Diagnosis::new(
+                Ailment::Failing,
+                if surely > BROKEN_SHARE { Zone::Red } else { Zone::Yellow },
+                format!("{failed} of {settled} tasks failed for good ({percent:.1} %)"),
+                "exportctl profile bubble says in which step; each has a dead letter with its reason",
             )
         })
     }
@@ -169,7 +194,7 @@ impl Case<'_> {
             (
                 Ailment::IoBound,
                 evidence,
-                "a larger TASKS_PER_WORKER: each worker waits for its source most of the time",
+                "a larger TASKS_PER_WORKER: each worker waits for others most of the time; exportctl profile bubble says for whom",
             )
         } else {
             return None;

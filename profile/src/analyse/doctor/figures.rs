@@ -48,10 +48,14 @@ pub(super) fn figures(began: &Began, moments: &[Moment]) -> Figures {
     let working = || moments.iter().filter(|moment| is_working(moment));
     let slots = u64::from(began.workers) * u64::from(began.tasks_per_worker);
     let busy: u64 = working().map(|moment| u64::from(moment.busy)).sum();
-    let settled = |at: Option<&Moment>| at.map_or(0, |moment| moment.settled);
+    let since_first = |of: fn(&Moment) -> u64| {
+        let at = |moment: Option<&Moment>| moment.map_or(0, of);
+        at(moments.last()).saturating_sub(at(moments.first()))
+    };
     Figures {
         seconds,
-        settled: settled(moments.last()).saturating_sub(settled(moments.first())),
+        settled: since_first(|moment| moment.settled),
+        failed: since_first(|moment| moment.failed),
         cpu_share: share(
             moments.iter().map(|moment| moment.cpu_micros).sum(),
             seconds * 1e6 * f64::from(began.cpus.max(1)),

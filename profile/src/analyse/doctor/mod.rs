@@ -60,6 +60,8 @@ pub struct Figures {
     pub seconds: f64,
     /// Tasks that were settled meanwhile.
     pub settled: u64,
+    /// Of them those that failed for good.
+    pub failed: u64,
     /// CPU time, of all CPUs that it may use, from 0 to 1.
     pub cpu_share: f64,
     /// Waiting for a CPU, of the time that its loops wanted one, from 0 to 1.
@@ -88,6 +90,8 @@ pub enum Ailment {
     CutOff,
     /// Memory rises all the time.
     Leak,
+    /// Tasks fail for good.
+    Failing,
     /// Threads wait for CPUs.
     CrowdedCpus,
     /// The CPUs have no more to give.
@@ -108,6 +112,7 @@ impl Named for Ailment {
             Self::BlockedMain => "blocked main loop",
             Self::BlockedWorker => "blocked worker",
             Self::Gone => "consumer gone",
+            Self::Failing => "failing tasks",
             Self::Overdue => "not done in time",
             Self::CutOff => "recording cut off",
             Self::Leak => "leak suspected",

@@ -1,5 +1,5 @@
 use super::*;
-use crate::record::{Blocked, Ending, LoopMoment, Moment, Tool, fixture::began};
+use crate::record::{Blocked, Ending, LoopMoment, Moment, Tool, Wave, fixture::began};
 
 fn recorded(moments: Vec<Moment>, blocked: &[Blocked]) -> Recorded {
     Recorded {
@@ -75,6 +75,17 @@ fn a_loop_that_is_late_without_waiting_for_a_cpu_is_blocked_and_its_stack_is_nam
             assert_eq!(found.stack, ["main::culprit"]);
         }
     }
+}
+
+#[test]
+fn tasks_that_fail_are_told_unless_they_are_few() {
+    let failing = |failed: fn(u64) -> u64| {
+        let examination = examined(|tenth, moment| moment.failed = failed(tenth));
+        (examination.diagnoses[0].ailment, examination.verdict)
+    };
+    assert_eq!(failing(|tenth| tenth), (Ailment::Failing, Zone::Red));
+    assert_eq!(failing(|tenth| tenth / 5), (Ailment::Failing, Zone::Yellow));
+    assert_eq!(failing(|tenth| tenth / 25), (Ailment::Healthy, Zone::Green));
 }
 
 #[test]
@@ -187,4 +198,13 @@ fn a_profile_that_did_not_end_as_it_should_says_so() {
     );
     assert_eq!(examined(None), (Zone::Yellow, vec![Ailment::CutOff]));
     assert_eq!(examined(Some(Ending::Interrupted)), (Zone::Green, vec![Ailment::Healthy]));
+    let before_its_jobs_were_done = |ending| {
+        let waves = vec![Wave { at_micros: 0, jobs: 400 }];
+        let recorded = Recorded { ending: Some(ending), waves, ..recorded(course(|_, _| {}), &[]) };
+        let examination = examine(&recorded);
+        (examination.verdict, ailments(&examination))
+    };
+    for ending in [Ending::Interrupted, Ending::Over] {
+        assert_eq!(before_its_jobs_were_done(ending), (Zone::Yellow, vec![Ailment::CutOff]));
+    }
 }

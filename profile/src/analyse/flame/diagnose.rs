@@ -68,9 +68,9 @@ pub(super) fn diagnoses(case: &Case<'_>) -> Vec<Diagnosis<Hotspot>> {
 impl Case<'_> {
     /// It did not end as it should have. Whether its jobs were done in time is nothing that samples say.
     fn incomplete(&self) -> Option<Diagnosis<Hotspot>> {
-        let ending = self.recorded.ending.as_ref().filter(|ending| **ending != Ending::Overdue);
         let is_overdue = self.recorded.ending == Some(Ending::Overdue);
-        let (zone, evidence, remedy) = unfinished(ending, self.figures.seconds).filter(|_| !is_overdue)?;
+        let (zone, evidence, remedy) =
+            unfinished(self.recorded, self.figures.seconds).filter(|_| !is_overdue)?;
         Some(Diagnosis::new(Hotspot::Incomplete, zone, evidence, remedy))
     }
 

@@ -54,7 +54,7 @@ pub struct Figures {
     pub seconds: f64,
     /// Samples of all threads.
     pub samples: u64,
-    /// CPU time that they stand for, in seconds.
+    /// CPU time of the process, in seconds, as the kernel counts it; as samples have it, where it is not told.
     pub cpu_seconds: f64,
     /// CPUs that the process used on average: 1 is one CPU all the time.
     pub cpus: f64,
@@ -222,7 +222,7 @@ fn figures(recorded: &Recorded, counts: &Counts<'_>, kept: &tree::Kept) -> Figur
     Figures {
         seconds: round(seconds),
         samples: counts.samples,
-        cpu_seconds: round(counts.cpu_seconds),
+        cpu_seconds: round(used),
         cpus: if seconds > 0.0 { round(used / seconds) } else { 0.0 },
         least_of_functions: kept.least_of_functions,
         left_out_functions: counts.names.len() - kept.numbers.len(),

@@ -45,7 +45,7 @@ impl Case<'_> {
 
     /// It did not end as it should have.
     fn incomplete(&self) -> Option<Diagnosis<Finding>> {
-        let (zone, evidence, remedy) = unfinished(self.recorded.ending.as_ref(), self.figures.seconds)?;
+        let (zone, evidence, remedy) = unfinished(self.recorded, self.figures.seconds)?;
         Some(Diagnosis::new(Finding::Incomplete, zone, evidence, remedy))
     }
 
@@ -141,8 +141,9 @@ impl Case<'_> {
             String::new()
         } else {
             format!(
-                "; from the first to the last it rises by {}, {}",
-                people(self.growth.rise_bytes),
+                "; from the first to the last it {} by {}, {}",
+                if self.growth.rise_bytes < 0.0 { "falls" } else { "rises" },
+                people(self.growth.rise_bytes.abs()),
                 self.by_chance()
             )
         };
