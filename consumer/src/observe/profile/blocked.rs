@@ -133,8 +133,10 @@ impl Catcher {
         }
         let mut stacks: HashMap<_, _> =
             by_thread.into_iter().map(|(thread, noted)| (thread, self.names.of(noted.addresses))).collect();
-        let with_stack =
-            |(thread, blocked): (usize, Blocked)| Some(Blocked { stack: stacks.remove(&thread)?, ..blocked });
+        let with_stack = |(thread, blocked): (usize, Blocked)| {
+            let stack = stacks.remove(&thread)?.iter().map(ToString::to_string).collect();
+            Some(Blocked { stack, ..blocked })
+        };
         // The last time that a thread was asked is the longest.
         asked.into_iter().rev().filter_map(with_stack).collect()
     }

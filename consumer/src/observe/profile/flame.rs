@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -54,16 +55,17 @@ impl Instrument for Flame {
 
 /// Stacks that were told, by their numbers.
 #[derive(Debug, Default)]
-pub(super) struct Stacks(HashMap<Vec<String>, u32>);
+pub(super) struct Stacks(HashMap<Vec<Arc<str>>, u32>);
 
 impl Stacks {
     /// The number of a stack, which is told before, once.
-    pub(super) fn number(&mut self, frames: Vec<String>, records: &Records) -> Result<u32, NobodyReads> {
+    pub(super) fn number(&mut self, frames: Vec<Arc<str>>, records: &Records) -> Result<u32, NobodyReads> {
         if let Some(number) = self.0.get(&frames) {
             return Ok(*number);
         }
         let id = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
-        records.tell(&Record::Stack(Stack { id, frames: frames.clone() }))?;
+        let told = frames.iter().map(ToString::to_string).collect();
+        records.tell(&Record::Stack(Stack { id, frames: told }))?;
         self.0.insert(frames, id);
         Ok(id)
     }

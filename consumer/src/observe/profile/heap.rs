@@ -10,7 +10,9 @@ use exportpool_profile::record::{Allocation, Live, Record};
 use jemalloc_pprof::{JemallocProfCtl, PROF_CTL};
 use tokio::sync::Mutex;
 
-use super::{Ended, Records, flame::Stacks, moments::Instrument, names::Names, unsampled::Unsampled};
+use super::{
+    Ended, Records, flame::Stacks, moments::Instrument, names::Names, stacks::has_room, unsampled::Unsampled,
+};
 
 /// How often all of it is told.
 const TELL_EVERY: Duration = Duration::from_secs(2);
@@ -28,13 +30,14 @@ impl Heap {
     /// Why there can be none.
     pub(super) fn begin() -> Result<Self, Unsampled> {
         let allocator = PROF_CTL.clone().ok_or(Unsampled::NoAllocations)?;
+        has_room()?;
         let names = Names::read();
         allocator.blocking_lock().activate()?;
         Ok(Self { allocator, names, stacks: Stacks::default(), told: None })
     }
 
     /// Bytes by where they were allocated.
-    fn live(&mut self) -> anyhow::Result<BTreeMap<Vec<String>, u64>> {
+    fn live(&mut self) -> anyhow::Result<BTreeMap<Vec<Arc<str>>, u64>> {
         let profile = self.allocator.blocking_lock().dump_profile()?;
         let mut live = BTreeMap::new();
         for (stack, _) in profile.iter() {
@@ -47,10 +50,10 @@ impl Heap {
 }
 
 /// What this profile itself keeps is told as one place: nobody looks for it.
-fn without_ours(functions: Vec<String>) -> Vec<String> {
-    let ours = module_path!().trim_end_matches("::heap");
-    let is_ours = |function: &String| function.contains(&format!("{ours}::"));
-    if functions.iter().any(is_ours) { vec![ours.to_owned()] } else { functions }
+fn without_ours(functions: Vec<Arc<str>>) -> Vec<Arc<str>> {
+    let ours = module_path!().trim_end_matches("heap");
+    let is_ours = |function: &Arc<str>| function.contains(ours);
+    if functions.iter().any(is_ours) { vec![ours.trim_end_matches(':').into()] } else { functions }
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bytes of memory that there is")]

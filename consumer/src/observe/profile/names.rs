@@ -4,10 +4,11 @@
 //! would name functions that were inlined as well, but in part without their paths, and takes seconds to be read.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::{self, File},
     ops::Range,
     path::Path,
+    sync::Arc,
 };
 
 use anyhow::Context as _;
@@ -16,25 +17,41 @@ use object::{Object, ObjectSegment, ObjectSymbol, ReadCache, Segment, SymbolKind
 /// The program that runs.
 const PROGRAM: &str = "/proc/self/exe";
 
-/// The names of functions: each takes time to be found, and is found once.
+/// The names of functions: each takes time to be found, and is found once. Those of generic functions have thousands of
+/// letters, and each is kept once.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     /// Read when the first one is asked for.
     program: Option<Program>,
-    found: HashMap<usize, Option<String>>,
+    names: HashSet<Arc<str>>,
+    found: HashMap<usize, Option<Arc<str>>>,
 }
 
 impl Names {
-    /// With the program read: what that allocates is then nothing new.
+    /// With the program read, and its libraries: what that allocates is then nothing new. With debugging information of the
+    /// C library that is tens of megabytes.
     pub(super) fn read() -> Self {
-        Self { program: Some(Program::read()), found: HashMap::new() }
+        for address in libraries() {
+            let _ = elsewhere(address);
+        }
+        Self { program: Some(Program::read()), ..Self::default() }
     }
 
     /// The functions of a stack, the innermost first.
-    pub(super) fn of(&mut self, addresses: impl IntoIterator<Item = usize>) -> Vec<String> {
+    pub(super) fn of(&mut self, addresses: impl IntoIterator<Item = usize>) -> Vec<Arc<str>> {
         let program = self.program.get_or_insert_with(Program::read);
-        let found = &mut self.found;
-        let name = |address: usize| found.entry(address).or_insert_with(|| program.name(address)).clone();
+        let (names, found) = (&mut self.names, &mut self.found);
+        let mut once = |name: String| match names.get(name.as_str()) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let new = Arc::<str>::from(name);
+                names.insert(Arc::clone(&new));
+                new
+            }
+        };
+        let name = |address: usize| {
+            found.entry(address).or_insert_with(|| program.name(address).map(&mut once)).clone()
+        };
         addresses.into_iter().filter_map(name).collect()
     }
 }
@@ -104,6 +121,14 @@ impl Program {
     }
 }
 
+/// An address in the code of each library.
+fn libraries() -> Vec<usize> {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    // Behind its beginning: what is looked up is where a call returns to.
+    let within = |(_, mapped): (&str, Mapped)| usize::try_from(mapped.code.start + 1).ok();
+    Mapped::all(&maps).filter(|(path, _)| path.contains(".so")).filter_map(within).collect()
+}
+
 /// A function of a library.
 fn elsewhere(address: usize) -> Option<String> {
     let mut name = None;
@@ -127,14 +152,19 @@ impl Mapped {
 
     fn of(maps: &str, program: &Path) -> Option<Self> {
         let program = program.to_str()?;
+        Self::all(maps).find_map(|(path, mapped)| (path == program).then_some(mapped))
+    }
+
+    /// Each file that is mapped as code.
+    fn all(maps: &str) -> impl Iterator<Item = (&str, Self)> {
         let number = |text: &str| u64::from_str_radix(text, 16).ok();
-        maps.lines().find_map(|line| {
+        maps.lines().filter_map(move |line| {
             let (fields, path) = line.split_at_checked(line.find('/')?)?;
             let mut fields = fields.split_ascii_whitespace();
             let ((begin, end), rights, offset) =
                 (fields.next()?.split_once('-')?, fields.next()?, fields.next()?);
-            let is_code = path == program && rights.contains('x');
-            is_code.then_some(Self { code: number(begin)?..number(end)?, offset: number(offset)? })
+            let mapped = Self { code: number(begin)?..number(end)?, offset: number(offset)? };
+            rights.contains('x').then_some((path, mapped))
         })
     }
 }
@@ -153,7 +183,7 @@ mod tests {
         // Where a call would return to.
         let within = a_function_of_this_program as fn() -> u32 as usize + 1;
         let names = Names::default().of([within]);
-        assert_eq!(names, [concat!(module_path!(), "::a_function_of_this_program")]);
+        assert_eq!(names, [concat!(module_path!(), "::a_function_of_this_program").into()]);
     }
 
     #[test]
@@ -170,6 +200,6 @@ mod tests {
 
     #[test]
     fn what_is_no_function_has_no_name() {
-        assert_eq!(Names::default().of([0, 1, usize::MAX]), [""; 0]);
+        assert!(Names::default().of([0, 1, usize::MAX]).is_empty());
     }
 }

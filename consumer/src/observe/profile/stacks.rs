@@ -60,6 +60,13 @@ fn own_id() -> ThreadId {
 /// end a pod.
 pub(super) const NEEDS_BYTES: u64 = 120 << 20;
 
+/// # Errors
+/// The cgroup has no room for stacks.
+pub(super) fn has_room() -> Result<(), Unsampled> {
+    let too_little = cgroup::room().filter(|room| *room < NEEDS_BYTES);
+    too_little.map_or(Ok(()), |room_bytes| Err(Unsampled::NoRoom { room_bytes }))
+}
+
 /// Stacks that threads note. There is one at a time in a process.
 pub(super) struct Sampler {
     hertz: i32,
@@ -86,9 +93,7 @@ impl Sampler {
     /// # Errors
     /// Why not: there is no memory for it, or somebody else samples.
     pub(super) fn begin(hertz: i32) -> Result<Self, Unsampled> {
-        if let Some(room_bytes) = cgroup::room().filter(|room| *room < NEEDS_BYTES) {
-            return Err(Unsampled::NoRoom { room_bytes });
-        }
+        has_room()?;
         let guard = ProfilerGuard::new(hertz)?;
         // The first signal makes the unwinder read the program, and allocates: where no thread can be in the allocator's
         // locks but this one, which is not.
