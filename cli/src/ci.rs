@@ -8,13 +8,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{say::print, usage::usage};
 use anyhow::Context as _;
 use exportpool_profile::analyse::{
     diagnosis::{Diagnosis, Named},
     zone::Zone,
 };
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use crate::{say::print, usage::usage};
 
 /// Where GitHub's runners want a summary, as Markdown.
 const SUMMARY: &str = "GITHUB_STEP_SUMMARY";

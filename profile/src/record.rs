@@ -68,7 +68,7 @@ pub enum Ending {
         /// How that was seen.
         why: String,
     },
-    /// Whoever gave it its jobs could not go on.
+    /// Whoever gave it its jobs, or recorded it, could not go on.
     BrokenOff {
         /// What was missing.
         why: String,

@@ -56,7 +56,7 @@ async fn play(args: &Args, stage: &Stage) -> anyhow::Result<ExitCode> {
     options.check().map_err(usage)?;
     let variables = variables(args, stage);
     let slots = u32::try_from(settings(&variables)?.pool.slots())?;
-    let mut fleet = Fleet::new(Recipe::new(args.consumer.clone(), variables, args.logs.clone())?);
+    let mut fleet = Fleet::new(Recipe::new(args.consumer.clone(), variables, args.logs.clone()).await?);
     let mut steering = Steering::new(&stage.target, args.max_replicas, slots, args.drain_time).await?;
     let mut show = Show::open(args.json, args.kills.is_some())?;
     show.say(&opening(args, &options, slots, stage))?;

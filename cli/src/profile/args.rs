@@ -27,8 +27,8 @@ const SETTINGS: [&str; 7] = [
 ];
 
 /// What only a consumer of its own can be asked for. What the environment may say as well is left out: it is for others, too.
-const OF_ITS_OWN: [&str; 8] =
-    ["tasks_per_job", "size", "mixed", "delay", "flaky_rate", "invalid_rate", "emulator", "consumer"];
+const OF_ITS_OWN: [&str; 9] =
+    ["tasks_per_job", "size", "mixed", "delay", "flaky_rate", "invalid_rate", "seed", "emulator", "consumer"];
 
 /// The most messages of a profile: a profile of more says no more.
 const MAX_MESSAGES: u64 = 1_000_000;
@@ -38,7 +38,7 @@ const MAX_MESSAGES: u64 = 1_000_000;
 /// Without --attach and --pod a consumer is started for it, on an AWS stand-in, with N jobs to do; it is profiled until these
 /// are settled. The consumer takes its settings from the environment, such as WORKER_POOL_SIZE.
 ///
-/// Ends with a verdict. Exit codes: 0 green or yellow, 1 red, 2 nothing was collected.
+/// Ends with a verdict. Exit codes: 0 green or yellow, 1 red, 2 nothing was collected, 130 stopped before its jobs were settled.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     exportctl profile doctor                       a consumer of its own, 100 jobs\n  \
@@ -250,6 +250,7 @@ mod tests {
             "5 --pod p",
             "--attach 3 -n shop",
             "--attach 3 --delay 1s",
+            "--pod p --seed 5",
         ] {
             assert!(doctor(bad).is_err(), "{bad}");
         }

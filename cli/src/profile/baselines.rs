@@ -103,7 +103,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             if let Some(missing) = names.iter().find(|name| !there.contains(name)) {
                 return Err(baselines.none(missing)?);
             }
-            names.iter().try_fold(String::new(), |text, name| {
+            let once = names
+                .iter()
+                .enumerate()
+                .filter(|(at, name)| !names.iter().take(*at).any(|other| other == *name));
+            once.map(|(_, name)| name).try_fold(String::new(), |text, name| {
                 baselines.remove(name)?;
                 anyhow::Ok(format!("{text}removed {name}\n"))
             })?

@@ -4,9 +4,6 @@ use std::{path::PathBuf, time::Duration};
 
 use exportpool_profile::record::Ending;
 
-/// Exit code when nothing was collected.
-pub(crate) const EXIT_NOTHING: u8 = 2;
-
 /// Nothing was collected.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Nothing {
@@ -88,6 +85,9 @@ pub(super) enum Nothing {
     /// The pool forbids it.
     #[error("profiles of pod {0} are forbidden: PROFILE_PORT=none, which spec.profiling: Forbidden sets")]
     Forbidden(String),
+    /// What it tells is not understood.
+    #[error("it tells records of another version: take exportctl of the consumer's version")]
+    OtherVersion,
     /// It ended before it told anything.
     #[error("{}", untold(.0))]
     Untold(Ending),
@@ -107,7 +107,7 @@ pub(super) enum Nothing {
 
 fn untold(ending: &Ending) -> String {
     match ending {
-        Ending::Gone { why } => format!("the consumer ended before it told anything: {why}"),
+        Ending::Gone { why } => format!("the profile ended before it told anything: {why}"),
         Ending::Overdue => "the consumer told nothing in PROCESSING_WAIT: its log says whether it hangs".to_owned(),
         _ => "it was over before the consumer told anything: what is told first is told after a tenth of a second, of a flame graph \
               after seconds"

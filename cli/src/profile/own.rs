@@ -94,7 +94,7 @@ impl Own {
         variables.extend(setup.settings);
         variables.push((name::PROFILE_PORT, profiles.to_string()));
         settings(&variables)?;
-        let recipe = Recipe::new(setup.binary, variables, folder)?;
+        let recipe = Recipe::new(setup.binary, variables, folder).await?;
         let child = recipe.start("consumer", http)?;
         let mut own = Self { stage, child, log: recipe.log("consumer"), http, profiles };
         own.is_ready(setup.startup_wait).await?;

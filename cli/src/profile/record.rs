@@ -1,22 +1,18 @@
 //! What a consumer tells of itself, kept line by line until it is over.
 
-use std::{
-    io::{IsTerminal as _, Write as _, stderr},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use exportpool_profile::record::{Ending, Moment, Queues, Record, Tool, Wave};
+use exportpool_profile::record::{Ending, Moment, Queues, Record, SCHEMA, Tool, Wave};
 use http::{Request, Response, StatusCode, header::HOST};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::{Frame, Incoming};
-use indicatif::ProgressBar;
 use tokio::{
     sync::{mpsc, watch},
     time::{sleep, timeout},
 };
 
-use super::{connect::Connection, folder::Raw, nothing::Nothing};
+use super::{connect::Connection, folder::Raw, nothing::Nothing, progress::Progress};
 use crate::say::note;
 
 /// To the first byte of an answer.
@@ -139,6 +135,10 @@ pub(super) async fn record(
 struct Recording<'a> {
     raw: &'a mut Raw,
     lines: Lines,
+    /// It was told whose it is.
+    has_begun: bool,
+    /// Lines that are no records: they would make all of it unreadable.
+    left_out: u64,
     /// When the last moment was, in microseconds since the profile began.
     last: Option<u64>,
     settled: watch::Sender<Option<u64>>,
@@ -147,7 +147,8 @@ struct Recording<'a> {
 
 impl<'a> Recording<'a> {
     fn of(raw: &'a mut Raw, settled: watch::Sender<Option<u64>>) -> Self {
-        Self { raw, lines: Lines::default(), last: None, settled, progress: Progress::new() }
+        let (lines, progress) = (Lines::default(), Progress::new());
+        Self { raw, lines, has_begun: false, left_out: 0, last: None, settled, progress }
     }
 
     /// Keeps what the consumer tells; answers how it ended, once it has.
@@ -159,11 +160,15 @@ impl<'a> Recording<'a> {
         };
         for line in self.lines.take(&frame.into_data().unwrap_or_default()) {
             match serde_json::from_slice(&line) {
+                Ok(Record::Began(began)) if began.schema == SCHEMA => self.has_begun = true,
                 Ok(Record::Ended(ending)) => return Ok(Some(ending)),
+                _ if !self.has_begun => return Err(Nothing::OtherVersion.into()),
                 Ok(Record::Moment(moment)) => self.moment(&moment),
                 Ok(_) => {}
-                // It would make all of it unreadable.
-                Err(_) => continue,
+                Err(_) => {
+                    self.left_out += 1;
+                    continue;
+                }
             }
             self.raw.write(&line)?;
         }
@@ -198,6 +203,12 @@ impl<'a> Recording<'a> {
         self.progress.finish();
         if self.last.is_none() {
             return Err(Nothing::Untold(ending).into());
+        }
+        if self.left_out > 0 {
+            note(&format!(
+                "{} lines are left out: they are no records that this version knows",
+                self.left_out
+            ));
         }
         self.raw.end(&ending)?;
         Ok(ending)
@@ -275,46 +286,6 @@ impl Lines {
     }
 }
 
-/// How far it is: on a terminal always, else now and then.
-struct Progress {
-    bar: Option<ProgressBar>,
-    told: u64,
-    waves: u32,
-}
-
-impl Progress {
-    /// Seconds between two lines where there is no terminal.
-    const LINE_EVERY: u64 = 10;
-
-    fn new() -> Self {
-        Self { bar: stderr().is_terminal().then(ProgressBar::new_spinner), told: 0, waves: 0 }
-    }
-
-    fn wave(&mut self, jobs: u64) {
-        self.waves += u32::from(jobs > 0);
-    }
-
-    fn tell(&mut self, moment: &Moment) {
-        let second = moment.at_micros / 1_000_000;
-        let wave = if self.waves > 1 { format!("wave {}, ", self.waves) } else { String::new() };
-        let line = || format!("profiling: {second} s, {wave}{} tasks settled", moment.settled);
-        if let Some(bar) = &self.bar {
-            bar.set_message(line());
-            bar.tick();
-        } else if second >= self.told + Self::LINE_EVERY {
-            self.told = second;
-            // Nobody reading it is no fault.
-            let _ = writeln!(stderr(), "{}", line());
-        }
-    }
-
-    fn finish(self) {
-        if let Some(bar) = self.bar {
-            bar.finish_and_clear();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -352,6 +323,17 @@ mod tests {
         assert_eq!(ended.unwrap(), Ending::BrokenOff { why: "the table is gone".to_owned() });
         assert!(Recorded::read(kept.as_bytes()).unwrap().ending.is_some());
         assert_eq!(recorded(&format!("{BEGAN}\n"), error()).0.unwrap_err().to_string(), "the table is gone");
+    }
+
+    #[test]
+    fn a_consumer_of_another_version_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut raw = Folder(folder.path().to_owned()).raw().unwrap();
+        for other in [BEGAN.replace("\"schema\":1", "\"schema\":9"), r#"{"is":"somethingElse"}"#.to_owned()] {
+            let mut recording = Recording::of(&mut raw, watch::channel(None).0);
+            let error = recording.take(Some(Ok(Frame::data((other + "\n").into())))).unwrap_err();
+            assert!(error.to_string().contains("another version"), "{error}");
+        }
     }
 
     #[test]

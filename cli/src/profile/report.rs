@@ -225,7 +225,10 @@ pub(super) fn make(recorded: &Recorded, pair: Option<&Pair>) -> anyhow::Result<M
     }
     let before = pair.and_then(|pair| pair.before.flame.as_ref());
     let page = page(recorded, &when.format("%-d %B %Y, %H:%M:%S").to_string(), &found, before)?;
-    let page = comparison.as_ref().map_or(page.clone(), |of| render::with_comparison(&page, of));
+    let page = match &comparison {
+        Some(of) => render::with_comparison(&page, of),
+        None => page,
+    };
     let report = Report {
         schema: SCHEMA,
         tool: recorded.began.tool,

@@ -15,24 +15,16 @@ use super::{
     baselines::{self, Baselines, Name},
     connect::{Connection, to_pod, to_process},
     folder::{Folder, PAGE},
-    nothing::{EXIT_NOTHING, Nothing},
+    nothing::Nothing,
     own::{Own, Waves},
     record::{self, Heard},
     report::{self, Pair},
     tell,
-    telling::Telling,
+    telling::{EXIT_INTERRUPTED, Telling},
 };
-use crate::{
-    cluster::cluster,
-    program::title,
-    say::note,
-    stop,
-    usage::{Usage, usage},
-};
+use crate::{cluster::cluster, say::note, stop, usage::usage};
 
 const EXIT_RED: u8 = 1;
-/// Of a profile that somebody stopped before its jobs were settled: 128 and SIGINT, as of a shell.
-const EXIT_INTERRUPTED: u8 = 130;
 
 /// Runs a profile, or makes the report of one again.
 ///
@@ -44,11 +36,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Report(again) => {
             let folder = Folder(again.folder.clone());
+            again.telling.check()?;
             let recorded = report::recorded(&folder).map_err(usage)?;
+            let pair = report::pair(&folder).map_err(usage)?;
             if recorded.moments.is_empty() {
                 return Err(usage(anyhow::anyhow!("{}: nothing was recorded", folder.0.display())).into());
             }
-            told(&folder, &recorded, report::pair(&folder)?.as_ref(), &again.telling).map(code)
+            told(&folder, &recorded, pair.as_ref(), &again.telling).map(code)
         }
         Command::Doctor(profile) => profiled(Tool::Doctor, profile).await,
         Command::Bubble(profile) => profiled(Tool::Bubble, profile).await,
@@ -66,14 +60,15 @@ async fn profiled(tool: Tool, profile: &Profile) -> anyhow::Result<ExitCode> {
     };
     let (before, folder, recorded) = match collected {
         Ok(collected) => collected,
-        Err(error) => return nothing(tool, &profile.telling, error),
+        Err(error) => return profile.telling.nothing(tool.name(), error),
     };
     let now = Baseline::of(&recorded, profile.settings(tool));
     let pair = before.map(|before| Pair { before, now: now.clone() });
-    let verdict = told(&folder, &recorded, pair.as_ref(), &profile.telling)?;
+    let verdict = told(&folder, &recorded, pair.as_ref(), &profile.telling);
     if let Some(name) = &profile.save_baseline {
         keep(&baselines, (name, &now), &recorded, profile.is_own())?;
     }
+    let verdict = verdict?;
     let is_stopped = profile.is_own() && recorded.ending == Some(Ending::Interrupted);
     Ok(if is_stopped && verdict < Zone::Red { ExitCode::from(EXIT_INTERRUPTED) } else { code(verdict) })
 }
@@ -86,14 +81,11 @@ fn before(baselines: &Baselines, tool: Tool, profile: &Profile) -> anyhow::Resul
     Ok(Some(before))
 }
 
-/// What was recorded, in a folder of its own: one without anything in it does not stay.
+/// What was recorded, in a folder of its own.
 async fn collected(tool: Tool, profile: &Profile) -> anyhow::Result<(Folder, Recorded)> {
     let folder = Folder::make(&profile.reports, tool.name(), Local::now())?;
-    let recorded = Session { tool, profile, folder: &folder }.recorded().await;
-    if recorded.is_err() {
-        folder.discard();
-    }
-    Ok((folder, recorded?))
+    let recorded = Session { tool, profile, folder: &folder }.recorded().await?;
+    Ok((folder, recorded))
 }
 
 /// Keeps what was measured, unless it is not all of it: of its own jobs a consumer has to settle all, and of those of others
@@ -105,8 +97,8 @@ fn keep(
     is_own: bool,
 ) -> anyhow::Result<()> {
     let is_whole = match recorded.ending {
-        Some(Ending::Settled | Ending::Over) => true,
-        Some(Ending::Interrupted) => !is_own,
+        Some(Ending::Settled) => true,
+        Some(Ending::Over | Ending::Interrupted) => !is_own,
         _ => false,
     };
     if is_whole {
@@ -129,7 +121,7 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// What was recorded; of a recording that broke off, what was before.
+    /// What was recorded; of a recording that broke off, what was before. A folder without anything in it does not stay.
     async fn recorded(&self) -> anyhow::Result<Recorded> {
         match (self.record().await, report::recorded(self.folder)) {
             (Ok(()), recorded) => recorded,
@@ -137,7 +129,10 @@ impl Session<'_> {
                 let ending = Some(Ending::BrokenOff { why: format!("{error:#}") });
                 Ok(Recorded { ending, ..recorded })
             }
-            (Err(error), _) => Err(error),
+            (Err(error), _) => {
+                self.folder.discard();
+                Err(error)
+            }
         }
     }
 
@@ -222,22 +217,11 @@ async fn over(after: Option<Duration>) -> Ending {
     }
 }
 
-/// Nothing was collected, and why.
-fn nothing(tool: Tool, telling: &Telling, error: anyhow::Error) -> anyhow::Result<ExitCode> {
-    let why = format!("{error:#}");
-    telling.nothing(tool.name(), &why)?;
-    if error.is::<Usage>() {
-        return Err(error);
-    }
-    note(&format!("{}: nothing was collected: {why}", title()));
-    Ok(ExitCode::from(EXIT_NOTHING))
-}
-
 fn code(verdict: Zone) -> ExitCode {
     if verdict == Zone::Red { ExitCode::from(EXIT_RED) } else { ExitCode::SUCCESS }
 }
 
-/// Makes the report, tells it, and writes it: a disk that takes no more keeps nobody from the verdict.
+/// Makes the report, writes and tells it: a disk that takes no more keeps nobody from the verdict.
 fn told(
     folder: &Folder,
     recorded: &Recorded,
@@ -245,9 +229,8 @@ fn told(
     telling: &Telling,
 ) -> anyhow::Result<Zone> {
     let made = report::make(recorded, pair)?;
-    let written = made.write(folder, pair);
-    let (report, page) = (&made.report, folder.0.join(PAGE));
-    let page = written.is_ok().then_some(page.as_path());
-    telling.tell(&tell::verdict(report, page), report, &report.cases(), page)?;
-    written.map(|()| report.verdict())
+    let page = made.write(folder, pair).map(|()| folder.0.join(PAGE));
+    let report = &made.report;
+    telling.tell(&tell::verdict(report), report, &report.cases(), page)?;
+    Ok(report.verdict())
 }

@@ -1,6 +1,6 @@
 //! The verdict, for people.
 
-use std::{fmt::Write as _, path::Path};
+use std::fmt::Write as _;
 
 use exportpool_profile::analyse::{
     bubble::Bubble,
@@ -18,8 +18,8 @@ const MOST_FUNCTIONS: usize = 10;
 /// Loops in the table at most: main, and the slowest workers.
 const MOST_LOOPS: usize = 9;
 
-/// The verdict, what it is based on, and where the page is, if it could be written.
-pub(super) fn verdict(report: &Report, page: Option<&Path>) -> String {
+/// The verdict, and what it is based on.
+pub(super) fn verdict(report: &Report) -> String {
     let head = format!("{}: {}\n", report.consumer.tool.name(), report.verdict().word());
     let found = match &report.found {
         Found::Doctor(examination) => of_doctor(examination),
@@ -31,8 +31,7 @@ pub(super) fn verdict(report: &Report, page: Option<&Path>) -> String {
         .comparison
         .as_ref()
         .map_or(String::new(), |of| format!("since the baseline\n{}\n", of.table()));
-    let page = page.map_or_else(String::new, |page| format!("page  {}", page.display()));
-    format!("{head}{found}{changed}{page}")
+    format!("{head}{found}{changed}")
 }
 
 fn of_doctor(examination: &Examination) -> String {

@@ -1,14 +1,25 @@
 //! How the outcome is told.
 
-use std::{env, path::Path};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use exportpool_profile::analyse::zone::Zone;
 use serde::Serialize;
 
 use crate::{
     ci::{self, Case},
+    program::title,
     say::{note, print},
+    usage::Usage,
 };
+
+/// Exit code when nothing was collected.
+const EXIT_NOTHING: u8 = 2;
+/// Of what somebody stopped before it was through: 128 and SIGINT, as of a shell.
+pub(crate) const EXIT_INTERRUPTED: u8 = 130;
 
 /// How the outcome is told.
 #[derive(Debug, Clone, clap::Args)]
@@ -32,39 +43,64 @@ impl Telling {
         self.ci.check()
     }
 
-    /// Prints `text` for people, or `report` as JSON, opens the page, if there is one, and tells whatever runs this what was looked at.
+    /// Prints `text` for people, or `report` as JSON, with where the page was written, opens it, and tells whatever runs this what
+    /// was looked at.
     ///
     /// # Errors
-    /// A file cannot be written: everything else was told before.
+    /// A file cannot be written, the page's among them: everything else was told before.
     pub(crate) fn tell(
         &self,
         text: &str,
         report: &impl Serialize,
         cases: &[Case],
-        page: Option<&Path>,
+        page: anyhow::Result<PathBuf>,
     ) -> anyhow::Result<()> {
+        let place = page.as_ref().map_or_else(|_| String::new(), |page| format!("page  {}", page.display()));
         if self.json {
             print(&serde_json::to_string_pretty(report)?);
         } else {
-            print(text);
+            print(&format!("{text}{place}"));
         }
+        if let Ok(page) = &page {
+            self.open(page);
+        }
+        both(page.map(drop), self.ci.tell(cases))
+    }
+
+    fn open(&self, page: &Path) {
         let has_display = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env::var_os(name).is_some());
         if !self.no_open
             && has_display
-            && let Some(page) = page
             && let Err(error) = open::that_detached(page)
         {
             note(&format!("the page cannot be opened: {error}"));
         }
-        self.ci.tell(cases)
     }
 
-    /// Tells whatever runs this that nothing was collected, and why.
+    /// Tells that nothing was collected of a tool, and why, whatever runs this as well.
     ///
     /// # Errors
-    /// A file cannot be written.
-    pub(crate) fn nothing(&self, of: &str, why: &str) -> anyhow::Result<()> {
-        let name = "nothing was collected".to_owned();
-        self.ci.tell(&[Case { suite: of.to_owned(), name, zone: Zone::Red, message: why.to_owned() }])
+    /// The caller's own, which is told like any other.
+    pub(crate) fn nothing(&self, of: &str, why: anyhow::Error) -> anyhow::Result<ExitCode> {
+        let (name, message) = ("nothing was collected".to_owned(), format!("{why:#}"));
+        let is_usage = why.is::<Usage>();
+        if !is_usage {
+            note(&format!("{}: {name}: {message}", title()));
+        }
+        if let Err(error) = self.ci.tell(&[Case { suite: of.to_owned(), name, zone: Zone::Red, message }]) {
+            note(&format!("{error:#}"));
+        }
+        if is_usage { Err(why) } else { Ok(ExitCode::from(EXIT_NOTHING)) }
+    }
+}
+
+/// The first error of two; the other one is told.
+fn both(first: anyhow::Result<()>, second: anyhow::Result<()>) -> anyhow::Result<()> {
+    match (first, second) {
+        (Err(first), Err(second)) => {
+            note(&format!("{second:#}"));
+            Err(first)
+        }
+        (first, second) => first.and(second),
     }
 }

@@ -15,8 +15,7 @@ use super::{
 };
 use crate::{
     ci::Case,
-    profile::{EXIT_NOTHING, Folder, make_report},
-    program::title,
+    profile::{EXIT_INTERRUPTED, Folder, make_report},
     say::note,
     stop,
 };
@@ -86,30 +85,23 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = match Folder::make(&args.reports, "scenario", Local::now()) {
         Ok(folder) => folder,
-        Err(error) => return Ok(nothing(&error)),
+        Err(error) => return args.telling.nothing("scenario", error),
     };
     let played = tokio::select! {
         played = all(&args, &folder) => played,
         () = stop::asked() => {
             note("stopped: what was played so far is in the folders of its runs");
-            return Ok(ExitCode::from(INTERRUPTED));
+            return Ok(ExitCode::from(EXIT_INTERRUPTED));
         }
     };
     match played {
         Ok(outcomes) => told(&args, &folder, &outcomes),
         Err(error) => {
             folder.discard();
-            Ok(nothing(&error))
+            args.telling.nothing("scenario", error)
         }
     }
 }
-
-fn nothing(why: &anyhow::Error) -> ExitCode {
-    note(&format!("{}: {why:#}", title()));
-    ExitCode::from(EXIT_NOTHING)
-}
-
-const INTERRUPTED: u8 = 130;
 
 async fn all(args: &Args, folder: &Folder) -> anyhow::Result<Vec<Outcome>> {
     let mut outcomes = Vec::new();
@@ -163,13 +155,13 @@ fn line(check: &Check) -> String {
 }
 
 fn told(args: &Args, folder: &Folder, outcomes: &[Outcome]) -> anyhow::Result<ExitCode> {
-    let page = folder.write("report.html", &page::page(outcomes))?;
     let verdict = if outcomes.iter().all(Outcome::holds) { Zone::Green } else { Zone::Red };
     let report = Report { schema: SCHEMA, version: env!("CARGO_PKG_VERSION"), verdict, scenarios: outcomes };
-    folder.write("report.json", &(serde_json::to_string_pretty(&report)? + "\n"))?;
-    let text = summary(outcomes) + &format!("page  {}", page.display());
+    let json = serde_json::to_string_pretty(&report)? + "\n";
+    let written = folder.write("report.json", &json);
+    let page = written.and_then(|_| folder.write("report.html", &page::page(outcomes)));
     let cases: Vec<_> = outcomes.iter().flat_map(Outcome::cases).collect();
-    args.telling.tell(&text, &report, &cases, Some(&page))?;
+    args.telling.tell(&summary(outcomes), &report, &cases, page)?;
     Ok(if verdict == Zone::Green { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -34,8 +34,8 @@ impl Recipe {
     /// The consumer beside this program, unless another is given: it is built, should it be missing in the sources.
     ///
     /// # Errors
-    /// There is none; the message says how to build it.
-    pub(crate) fn new(
+    /// There is none, and it cannot be built; the message says how to build it.
+    pub(crate) async fn new(
         binary: Option<PathBuf>,
         variables: Vec<(&'static str, String)>,
         logs: PathBuf,
@@ -51,7 +51,7 @@ impl Recipe {
             Some(given) => given,
             None => {
                 let beside = std::env::current_exe()?.with_file_name("exportpool-consumer");
-                if !beside.is_file() && !built(&beside)? {
+                if !beside.is_file() && !built(&beside).await? {
                     return Err(none(&beside));
                 }
                 beside
@@ -87,7 +87,7 @@ impl Recipe {
 ///
 /// # Errors
 /// It cannot be built.
-fn built(binary: &Path) -> anyhow::Result<bool> {
+async fn built(binary: &Path) -> anyhow::Result<bool> {
     let here = std::env::current_dir()?;
     let sources = here.ancestors().find(|folder| folder.join("consumer/Cargo.toml").is_file());
     let (Some(sources), Some(folder)) = (sources, binary.parent()) else { return Ok(false) };
@@ -96,11 +96,15 @@ fn built(binary: &Path) -> anyhow::Result<bool> {
     if !target.join("CACHEDIR.TAG").is_file() {
         return Ok(false);
     }
-    note("building the consumer, once: cargo build -p exportpool-consumer");
-    let mut cargo = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(sources).args(["build", "-p", "exportpool-consumer", "--profile"]);
-    cargo.arg(if profile == "debug" { OsStr::new("dev") } else { profile }).arg("--target-dir").arg(target);
-    let status = cargo.stdin(Stdio::null()).status().context("cargo cannot be started")?;
+    let profile = if profile == "debug" { OsStr::new("dev") } else { profile };
+    note(&format!(
+        "building the consumer, once: cargo build -p exportpool-consumer --profile {}",
+        profile.display()
+    ));
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(sources).args(["build", "-p", "exportpool-consumer", "--profile"]).arg(profile);
+    cargo.arg("--target-dir").arg(target).stdin(Stdio::null()).kill_on_drop(true);
+    let status = cargo.status().await.context("cargo cannot be started")?;
     anyhow::ensure!(status.success(), "the consumer cannot be built: cargo {status}");
     Ok(binary.is_file())
 }

@@ -44,14 +44,12 @@ pub fn verdict<A>(diagnoses: &[Diagnosis<A>]) -> Zone {
 /// How bad it is that a recording is not all of it, what that is told by, and what to do. `None`: it ended as it should have.
 /// The last moment was after so many seconds.
 pub(super) fn unfinished(recorded: &Recorded, seconds: f64) -> Option<(Zone, String, &'static str)> {
-    let has_jobs = recorded.waves.last().is_some_and(|wave| wave.jobs > 0);
-    let ended = match &recorded.ending {
-        Some(Ending::Interrupted) => "it was interrupted",
-        _ => "its time was over",
-    };
+    // Whoever gave it jobs ends it when they are settled.
+    let has_jobs = !recorded.waves.is_empty();
     match &recorded.ending {
-        Some(Ending::Over | Ending::Interrupted) if has_jobs => {
-            let evidence = format!("{ended} after {seconds:.1} s, before its jobs were settled");
+        Some(ending @ (Ending::Over | Ending::Interrupted)) if has_jobs => {
+            let how = if *ending == Ending::Over { "its time was over" } else { "it was interrupted" };
+            let evidence = format!("{how} after {seconds:.1} s, before its jobs were settled");
             Some((Zone::Yellow, evidence, "what was before is as it was; profile again for the rest"))
         }
         Some(Ending::Settled | Ending::Over | Ending::Interrupted) => None,

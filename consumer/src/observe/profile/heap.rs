@@ -17,6 +17,9 @@ use super::{
 /// How often all of it is told.
 const TELL_EVERY: Duration = Duration::from_secs(2);
 
+/// The names of its functions and of its libraries', and what a dump takes while it is read, with a margin.
+const NEEDS_BYTES: u64 = 80 << 20;
+
 /// The allocator's samples, for as long as this lives.
 pub(super) struct Heap {
     allocator: Arc<Mutex<JemallocProfCtl>>,
@@ -30,7 +33,7 @@ impl Heap {
     /// Why there can be none.
     pub(super) fn begin() -> Result<Self, Unsampled> {
         let allocator = PROF_CTL.clone().ok_or(Unsampled::NoAllocations)?;
-        has_room()?;
+        has_room(NEEDS_BYTES)?;
         let names = Names::read();
         allocator.blocking_lock().activate()?;
         Ok(Self { allocator, names, stacks: Stacks::default(), told: None })
@@ -87,5 +90,23 @@ impl Drop for Heap {
         if let Err(error) = self.allocator.blocking_lock().deactivate() {
             tracing::warn!(%error, "the allocator goes on sampling");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_profile_keeps_itself_is_one_place() {
+        let stack = |functions: &[&str]| functions.iter().map(|name| Arc::from(*name)).collect::<Vec<_>>();
+        let theirs = stack(&["alloc::vec::with_capacity", "exportpool_consumer::place::Desk::handle"]);
+        assert_eq!(without_ours(theirs.clone()), theirs);
+        let ours = stack(&[
+            "alloc::raw_vec::grow",
+            "exportpool_consumer::observe::profile::names::Names::of",
+            "main",
+        ]);
+        assert_eq!(without_ours(ours), stack(&["exportpool_consumer::observe::profile"]));
     }
 }

@@ -58,13 +58,15 @@ fn own_id() -> ThreadId {
 
 /// What the unwinder keeps of the program, the names of its functions, and noted stacks, with a margin: a profile must not
 /// end a pod.
-pub(super) const NEEDS_BYTES: u64 = 120 << 20;
+const NEEDS_BYTES: u64 = 120 << 20;
 
+/// Whether stacks that need so much do not end a pod.
+///
 /// # Errors
-/// The cgroup has no room for stacks.
-pub(super) fn has_room() -> Result<(), Unsampled> {
-    let too_little = cgroup::room().filter(|room| *room < NEEDS_BYTES);
-    too_little.map_or(Ok(()), |room_bytes| Err(Unsampled::NoRoom { room_bytes }))
+/// The cgroup has no room for them.
+pub(super) fn has_room(needs_bytes: u64) -> Result<(), Unsampled> {
+    let too_little = cgroup::room().filter(|room| *room < needs_bytes);
+    too_little.map_or(Ok(()), |room_bytes| Err(Unsampled::NoRoom { needs_bytes, room_bytes }))
 }
 
 /// Stacks that threads note. There is one at a time in a process.
@@ -93,7 +95,7 @@ impl Sampler {
     /// # Errors
     /// Why not: there is no memory for it, or somebody else samples.
     pub(super) fn begin(hertz: i32) -> Result<Self, Unsampled> {
-        has_room()?;
+        has_room(NEEDS_BYTES)?;
         let guard = ProfilerGuard::new(hertz)?;
         // The first signal makes the unwinder read the program, and allocates: where no thread can be in the allocator's
         // locks but this one, which is not.

@@ -1,17 +1,17 @@
 //! Why something cannot be sampled.
 
-use super::stacks::NEEDS_BYTES;
-
 /// Why something cannot be sampled.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unsampled {
     /// A profile must not end a pod.
     #[error(
         "stacks need {} MiB of memory, and {} MiB are left of the cgroup's limit: give it more, and profile again",
-        NEEDS_BYTES >> 20,
+        .needs_bytes >> 20,
         .room_bytes >> 20
     )]
     NoRoom {
+        /// What is needed, in bytes.
+        needs_bytes: u64,
         /// What is left of the limit, in bytes.
         room_bytes: u64,
     },

@@ -88,8 +88,10 @@ impl Case<'_> {
         Diagnosis {
             ailment,
             zone: Zone::of_delay(of.max_away_micros),
-            evidence: no_stack
-                .map_or(evidence.clone(), |why| format!("{evidence}; it was not asked for its stack: {why}")),
+            evidence: match no_stack {
+                Some(why) => format!("{evidence}; it was not asked for its stack: {why}"),
+                None => evidence,
+            },
             remedy: remedy.to_owned(),
             stack: stack.unwrap_or_default(),
         }

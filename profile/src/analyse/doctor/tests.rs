@@ -199,7 +199,8 @@ fn a_profile_that_did_not_end_as_it_should_says_so() {
     assert_eq!(examined(None), (Zone::Yellow, vec![Ailment::CutOff]));
     assert_eq!(examined(Some(Ending::Interrupted)), (Zone::Green, vec![Ailment::Healthy]));
     let before_its_jobs_were_done = |ending| {
-        let waves = vec![Wave { at_micros: 0, jobs: 400 }];
+        // In the pause before the next ones.
+        let waves = vec![Wave { at_micros: 0, jobs: 400 }, Wave { at_micros: 9, jobs: 0 }];
         let recorded = Recorded { ending: Some(ending), waves, ..recorded(course(|_, _| {}), &[]) };
         let examination = examine(&recorded);
         (examination.verdict, ailments(&examination))

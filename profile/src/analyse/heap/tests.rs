@@ -249,7 +249,8 @@ fn a_profile_that_did_not_end_as_it_should_says_so() {
     assert_eq!(of(Some(Ending::Gone { why: "killed".into() })), [(Finding::Incomplete, Zone::Red), sawtooth]);
     assert_eq!(of(Some(Ending::Overdue)), [(Finding::Incomplete, Zone::Red), sawtooth]);
     assert_eq!(of(None), [(Finding::Incomplete, Zone::Yellow), sawtooth]);
-    assert_eq!(of(Some(Ending::Interrupted)), [sawtooth]);
+    assert_eq!(of(Some(Ending::Interrupted)), [(Finding::Incomplete, Zone::Yellow), sawtooth]);
+    assert_eq!(of(Some(Ending::Settled)), [sawtooth]);
 }
 
 #[test]
