@@ -84,6 +84,18 @@ impl Profiled {
     }
 }
 
+/// A profile of a consumer that runs, for a minute, once it is on.
+async fn attached(tool: &str, pid: &str, folder: &TempDir) -> Process {
+    let mut command = command(folder, &[tool, "--attach", pid, "--duration", "60s"], &[]);
+    let process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
+    let recording = async || {
+        let folder = fs::read_dir(folder.path().join(".exportctl")).ok()?.next()?.ok()?.path();
+        fs::metadata(folder.join("profile.ndjson")).ok().filter(|file| file.len() > 0)
+    };
+    until("a recording", recording).await;
+    process
+}
+
 /// Planted in a consumer that can be hurt, with two workers.
 fn hurt(tool: &str, fault: (&str, &str)) -> Profiled {
     let binary = killable_consumer();
@@ -162,13 +174,7 @@ async fn a_consumer_that_runs_is_examined_where_it_is_and_goes_on() {
     until("the consumer to be ready", async || (consumer.get("/ready").0 == 200).then_some(())).await;
     let pid = consumer.process.child.id().to_string();
     let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let mut first = command(&folder, &["doctor", "--attach", &pid, "--duration", "60s"], &[]);
-    let mut first = Process::start(first.stdout(Stdio::null()).stderr(Stdio::null()));
-    let recording = async || {
-        let folder = fs::read_dir(folder.path().join(".exportctl")).ok()?.next()?.ok()?.path();
-        fs::metadata(folder.join("profile.ndjson")).ok().filter(|file| file.len() > 0)
-    };
-    until("a recording", recording).await;
+    let mut first = attached("doctor", &pid, &folder).await;
     let second = command(&other, &["doctor", "--attach", &pid], &[]).output().unwrap();
     Profiled::of(&second, other).collected_nothing("one profile at a time");
     first.signal(Signal::SIGINT);

@@ -12,7 +12,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{Profiled, command, profile};
+use super::{Profiled, attached, command, profile};
 use crate::{
     consumer::Consumer,
     process::{EXPORTCTL, Process, consumer_binary, killable_consumer},
@@ -27,13 +27,7 @@ async fn cpu_and_memory_are_not_sampled_together_and_that_reason_is_told() {
     until("the consumer to be ready", async || (consumer.get("/ready").0 == 200).then_some(())).await;
     let pid = consumer.process.child.id().to_string();
     let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let mut flame = command(&folder, &["flame", "--attach", &pid, "--duration", "60s"], &[]);
-    let mut flame = Process::start(flame.stdout(Stdio::null()).stderr(Stdio::null()));
-    let recording = async || {
-        let folder = fs::read_dir(folder.path().join(".exportctl")).ok()?.next()?.ok()?.path();
-        fs::metadata(folder.join("profile.ndjson")).ok().filter(|file| file.len() > 0)
-    };
-    until("a recording", recording).await;
+    let mut flame = attached("flame", &pid, &folder).await;
     let heap = command(&other, &["heap", "--attach", &pid], &[]).output().unwrap();
     Profiled::of(&heap, other).collected_nothing("samples of CPU and of memory together end in crashes");
     flame.signal(Signal::SIGINT);
