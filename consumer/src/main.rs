@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     match asked(env::args().skip(1)) {
         Asked::Run => run_as_configured(),
         Asked::Help => say(HELP),
-        Asked::Version => say(concat!("exportpool-consumer ", env!("CARGO_PKG_VERSION"))),
+        Asked::Version => say(VERSION),
         Asked::Unknown(argument) => {
             let why = format!("{argument} is not understood: settings come from the environment, see --help");
             refuse(&why, EXIT_USAGE)
@@ -147,6 +147,13 @@ fn listens_for_profiles(profiles: Profiles) -> Result<Option<TcpListener>, (u16,
         Profiles::Somewhere => bind(DEFAULT_PROFILE_PORT).or_else(|_| bind(0)),
     }
 }
+
+/// One that can be hurt on purpose says so: it is for tests.
+const VERSION: &str = if cfg!(feature = "kill-points") {
+    concat!("exportpool-consumer ", env!("CARGO_PKG_VERSION"), " with kill points")
+} else {
+    concat!("exportpool-consumer ", env!("CARGO_PKG_VERSION"))
+};
 
 #[expect(clippy::print_stderr, reason = "before logging is set up, and for whoever started it by hand")]
 fn refuse(why: &dyn std::fmt::Display, code: u8) -> ExitCode {

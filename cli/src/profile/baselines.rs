@@ -1,6 +1,7 @@
 //! Profiles that are kept under a name, for later ones to be compared with: `exportctl baselines`.
 
 use std::{
+    collections::BTreeSet,
     fmt, fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -60,7 +61,7 @@ enum Command {
 }
 
 /// A baseline's name: a file's, and no path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Name(String);
 
 impl FromStr for Name {
@@ -99,15 +100,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Command::Show { name, json: true } => serde_json::to_string_pretty(&baselines.read(name)?)? + "\n",
         Command::Rm { names } => {
             // All or none.
-            let there = baselines.names()?;
+            let (names, there) = (BTreeSet::from_iter(names), baselines.names()?);
             if let Some(missing) = names.iter().find(|name| !there.contains(name)) {
                 return Err(baselines.none(missing)?);
             }
-            let once = names
-                .iter()
-                .enumerate()
-                .filter(|(at, name)| !names.iter().take(*at).any(|other| other == *name));
-            once.map(|(_, name)| name).try_fold(String::new(), |text, name| {
+            names.into_iter().try_fold(String::new(), |text, name| {
                 baselines.remove(name)?;
                 anyhow::Ok(format!("{text}removed {name}\n"))
             })?
@@ -139,7 +136,7 @@ impl Baselines {
         };
         let name = |file: fs::DirEntry| file.file_name().to_str()?.strip_suffix(".json")?.parse().ok();
         let mut names: Vec<Name> = files.flatten().filter_map(name).collect();
-        names.sort_by(|a, b| a.0.cmp(&b.0));
+        names.sort();
         Ok(names)
     }
 
@@ -307,8 +304,12 @@ mod tests {
         assert!(list.contains("main") && list.contains("doctor") && list.contains("1.2.3"), "{list}");
         let error = format!("{:#}", baselines.read(&name("other")).unwrap_err());
         assert!(error.contains("there is no baseline other") && error.contains("there are main"), "{error}");
-        baselines.remove(&name("main")).unwrap();
-        assert!(baselines.remove(&name("main")).is_err());
+        let rm = |names: &[&str]| {
+            let names = names.iter().map(|each| name(each)).collect();
+            run(&Args { command: Command::Rm { names }, reports: folder.path().to_owned() })
+        };
+        assert!(rm(&["main", "other"]).is_err() && baselines.read(&name("main")).is_ok(), "all or none");
+        assert!(rm(&["main", "main"]).is_ok() && rm(&["main"]).is_err());
     }
 
     #[test]

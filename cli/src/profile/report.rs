@@ -143,7 +143,7 @@ fn changes(of: &Comparison) -> Vec<Case> {
 /// What was recorded into a folder.
 ///
 /// # Errors
-/// It is no recording.
+/// It is no recording, or one of nothing.
 pub(crate) fn recorded(folder: &Folder) -> anyhow::Result<Recorded> {
     let path = folder.0.join(RAW);
     let none = || {
@@ -153,7 +153,10 @@ pub(crate) fn recorded(folder: &Folder) -> anyhow::Result<Recorded> {
         )
     };
     let file = File::open(&path).with_context(none)?;
-    Recorded::read(BufReader::new(file)).with_context(|| format!("{} cannot be read", path.display()))
+    let recorded = Recorded::read(BufReader::new(file));
+    let recorded = recorded.with_context(|| format!("{} cannot be read", path.display()))?;
+    anyhow::ensure!(!recorded.moments.is_empty(), "{}: nothing was recorded", path.display());
+    Ok(recorded)
 }
 
 /// Makes the report of what was recorded, into its folder; answers where its page is.

@@ -11,7 +11,7 @@ use exportpool_profile::{
 use tokio::time;
 
 use super::{
-    args::{Args, Command, Profile},
+    args::{Args, Command, Profile, Report},
     baselines::{self, Baselines, Name},
     connect::{Connection, to_pod, to_process},
     folder::{Folder, PAGE},
@@ -34,16 +34,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     // The only one there is: another one cannot have been installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match &args.command {
-        Command::Report(again) => {
-            let folder = Folder(again.folder.clone());
-            again.telling.check()?;
-            let recorded = report::recorded(&folder).map_err(usage)?;
-            let pair = report::pair(&folder).map_err(usage)?;
-            if recorded.moments.is_empty() {
-                return Err(usage(anyhow::anyhow!("{}: nothing was recorded", folder.0.display())).into());
-            }
-            told(&folder, &recorded, pair.as_ref(), &again.telling).map(code)
-        }
+        Command::Report(again) => reported(again),
         Command::Doctor(profile) => profiled(Tool::Doctor, profile).await,
         Command::Bubble(profile) => profiled(Tool::Bubble, profile).await,
         Command::Flame(profile) => profiled(Tool::Flame, profile).await,
@@ -51,14 +42,19 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
 }
 
+fn reported(again: &Report) -> anyhow::Result<ExitCode> {
+    again.telling.check()?;
+    let folder = Folder(again.folder.clone());
+    match report::recorded(&folder).and_then(|recorded| Ok((recorded, report::pair(&folder)?))) {
+        Ok((recorded, pair)) => told(&folder, &recorded, pair.as_ref(), &again.telling).map(code),
+        Err(error) => again.telling.nothing("report", usage(error).into()),
+    }
+}
+
 async fn profiled(tool: Tool, profile: &Profile) -> anyhow::Result<ExitCode> {
     profile.telling.check()?;
     let baselines = Baselines::of(&profile.reports);
-    let collected = match before(&baselines, tool, profile) {
-        Ok(before) => collected(tool, profile).await.map(|(folder, recorded)| (before, folder, recorded)),
-        Err(error) => Err(error),
-    };
-    let (before, folder, recorded) = match collected {
+    let (before, folder, recorded) = match collected(&baselines, tool, profile).await {
         Ok(collected) => collected,
         Err(error) => return profile.telling.nothing(tool.name(), error),
     };
@@ -73,19 +69,20 @@ async fn profiled(tool: Tool, profile: &Profile) -> anyhow::Result<ExitCode> {
     Ok(if is_stopped && verdict < Zone::Red { ExitCode::from(EXIT_INTERRUPTED) } else { code(verdict) })
 }
 
-/// What it is to be compared with, if anything.
-fn before(baselines: &Baselines, tool: Tool, profile: &Profile) -> anyhow::Result<Option<Baseline>> {
-    let Some(name) = &profile.compare else { return Ok(None) };
-    let before = baselines.read(name)?;
-    baselines::fits(name, &before, tool)?;
-    Ok(Some(before))
-}
-
-/// What was recorded, in a folder of its own.
-async fn collected(tool: Tool, profile: &Profile) -> anyhow::Result<(Folder, Recorded)> {
+/// What was recorded, in a folder of its own, and what it is to be compared with, if anything.
+async fn collected(
+    baselines: &Baselines,
+    tool: Tool,
+    profile: &Profile,
+) -> anyhow::Result<(Option<Baseline>, Folder, Recorded)> {
+    let before = profile.compare.as_ref().map(|name| {
+        let before = baselines.read(name)?;
+        baselines::fits(name, &before, tool).map(|()| before)
+    });
+    let before = before.transpose()?;
     let folder = Folder::make(&profile.reports, tool.name(), Local::now())?;
     let recorded = Session { tool, profile, folder: &folder }.recorded().await?;
-    Ok((folder, recorded))
+    Ok((before, folder, recorded))
 }
 
 /// Keeps what was measured, unless it is not all of it: of its own jobs a consumer has to settle all, and of those of others
@@ -125,7 +122,7 @@ impl Session<'_> {
     async fn recorded(&self) -> anyhow::Result<Recorded> {
         match (self.record().await, report::recorded(self.folder)) {
             (Ok(()), recorded) => recorded,
-            (Err(error), Ok(recorded)) if !recorded.moments.is_empty() && !error.is::<Nothing>() => {
+            (Err(error), Ok(recorded)) if !error.is::<Nothing>() => {
                 let ending = Some(Ending::BrokenOff { why: format!("{error:#}") });
                 Ok(Recorded { ending, ..recorded })
             }

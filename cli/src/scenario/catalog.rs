@@ -14,6 +14,8 @@ pub(super) struct Scenario {
     pub(super) name: &'static str,
     /// In a line.
     pub(super) about: &'static str,
+    /// It hurts its consumer, and any other one would not be hurt.
+    pub(super) needs_kill_points: bool,
     pub(super) runs: Vec<Run>,
 }
 
@@ -152,6 +154,7 @@ fn no_blocking() -> Scenario {
     Scenario {
         name: "no-blocking",
         about: "the main loop is never blocked, whatever the workers do",
+        needs_kill_points: false,
         runs: vec![run(100), run(200)],
     }
 }
@@ -174,6 +177,7 @@ fn scalability(fast: bool) -> Scenario {
     Scenario {
         name: "scalability",
         about: "twice the workers do the same in half the time, and share it",
+        needs_kill_points: false,
         runs: delays
             .into_iter()
             .flat_map(|delay| sizes().map(|workers| timed(workers, delay)))
@@ -189,6 +193,7 @@ fn stress() -> Scenario {
     Scenario {
         name: "stress",
         about: "500 messages at once: no restart, a steady rate, memory comes back",
+        needs_kill_points: false,
         runs: vec![Run::of(8, load, must).with(name::MAX_CONCURRENT_JOBS, "50")],
     }
 }
@@ -201,6 +206,7 @@ fn leak(fast: bool) -> Scenario {
     Scenario {
         name: "leak",
         about: "after each of ten waves of jobs the memory is as it was before",
+        needs_kill_points: false,
         runs: vec![Run { tool: Tool::Heap, ..run }],
     }
 }
@@ -212,6 +218,7 @@ fn concurrent_jobs() -> Scenario {
     Scenario {
         name: "concurrent-jobs",
         about: "five batches side by side: none of their jobs is left behind",
+        needs_kill_points: false,
         runs: vec![run.called("5 batches of 20 messages, 10 jobs at once")],
     }
 }
@@ -222,6 +229,7 @@ fn failures() -> Scenario {
     Scenario {
         name: "failures",
         about: "what fails is tried again, and told at last; nothing else suffers",
+        needs_kill_points: false,
         runs: vec![
             of(Load { failure_rate: 0.2, ..Load::of(100) }, "a fifth of the files never comes"),
             of(Load { invalid_rate: 0.2, ..Load::of(100) }, "a fifth of the messages is none"),
@@ -240,6 +248,7 @@ fn health_load(fast: bool) -> Scenario {
     Scenario {
         name: "health-load",
         about: "whoever asks for its health is answered, and disturbs nothing",
+        needs_kill_points: false,
         runs: vec![Run { health: Some(health), ..run }],
     }
 }
@@ -251,6 +260,7 @@ fn overflow() -> Scenario {
     Scenario {
         name: "overflow",
         about: "what a consumer cannot keep in memory goes to download-tasks, and nothing is lost",
+        needs_kill_points: false,
         runs: vec![run.called("2 workers, a queue of 5, 100 messages of 10 files")],
     }
 }
@@ -263,6 +273,7 @@ fn isolation() -> Scenario {
     Scenario {
         name: "isolation",
         about: "a worker that panics is replaced, main does not notice, nothing is lost (needs kill points)",
+        needs_kill_points: true,
         runs: vec![run.called("each fifth task panics")],
     }
 }
@@ -271,6 +282,7 @@ fn light() -> Scenario {
     Scenario {
         name: "light",
         about: "a few messages, a small pool",
+        needs_kill_points: false,
         runs: vec![Run::of(2, Load::of(10), vec![Must::Drained, Must::Well])],
     }
 }
@@ -280,6 +292,7 @@ fn heavy() -> Scenario {
     Scenario {
         name: "heavy",
         about: "more messages than jobs that may be in hand",
+        needs_kill_points: false,
         runs: vec![run.with(name::MAX_CONCURRENT_JOBS, "20")],
     }
 }

@@ -9,12 +9,17 @@ use super::run::{Outcome, RunOutcome};
 
 /// Each scenario with its runs, what must hold and what was; each run's own page is linked.
 pub(super) fn page(outcomes: &[Outcome]) -> String {
-    let held = outcomes.iter().filter(|outcome| outcome.holds()).count();
-    let verdict = if held == outcomes.len() { Zone::Green } else { Zone::Red };
+    let held = outcomes.iter().filter(|outcome| outcome.zone() == Zone::Green).count();
+    let left_out = outcomes.iter().filter_map(|outcome| {
+        let why = outcome.left_out?;
+        Some(format!(" {} was left out: {why}.", outcome.name))
+    });
+    let verdict = outcomes.iter().map(Outcome::zone).max().unwrap_or(Zone::Green);
     let summary = format!(
-        "{held} of {} scenarios hold, with exportpool {}.",
+        "{held} of {} scenarios hold, with exportpool {}.{}",
         outcomes.len(),
-        env!("CARGO_PKG_VERSION")
+        env!("CARGO_PKG_VERSION"),
+        left_out.collect::<String>()
     );
     let of = outcomes.iter().flat_map(|outcome| outcome.runs.iter().map(move |run| table(outcome, run)));
     tables("scenarios", verdict, &summary, &of.collect::<Vec<_>>())

@@ -1,6 +1,6 @@
 //! One run, from the start of its consumer to what is left.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::Path, time::Duration};
 
 use exportpool_contract::PodReport;
 use exportpool_profile::{
@@ -43,7 +43,8 @@ pub(super) struct Played {
 ///
 /// # Errors
 /// The consumer does not start, or AWS does not answer.
-pub(super) async fn play(run: &Run, binary: Option<PathBuf>, folder: &Folder) -> anyhow::Result<Played> {
+pub(super) async fn play(run: &Run, binary: &Path, folder: &Folder) -> anyhow::Result<Played> {
+    let binary = Some(binary.to_owned());
     let setup = Setup { settings: run.settings(), binary, startup_wait: STARTUP_WAIT, ..Setup::default() };
     let mut own = Own::start(setup, folder.0.clone()).await?;
     let played = played(run, &mut own, folder).await;

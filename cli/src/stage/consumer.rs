@@ -6,6 +6,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::Stdio,
+    time::Duration,
 };
 
 use anyhow::{Context, anyhow};
@@ -15,9 +16,15 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use tokio::process::{Child, Command};
+use tokio::{
+    process::{Child, Command},
+    time::timeout,
+};
 
 use crate::{say::note, usage::usage};
+
+/// Its version, of a machine that has much else to do.
+const SAYS_WITHIN: Duration = Duration::from_secs(10);
 
 /// How consumers are started.
 #[derive(Debug, Clone)]
@@ -31,32 +38,16 @@ pub(crate) struct Recipe {
 }
 
 impl Recipe {
-    /// The consumer beside this program, unless another is given: it is built, should it be missing in the sources.
+    /// The consumer that is [`found`], with its settings.
     ///
     /// # Errors
-    /// There is none, and it cannot be built; the message says how to build it.
+    /// There is none, or no folder for logs.
     pub(crate) async fn new(
         binary: Option<PathBuf>,
         variables: Vec<(&'static str, String)>,
         logs: PathBuf,
     ) -> anyhow::Result<Self> {
-        let none = |binary: &Path| {
-            let binary = binary.display();
-            anyhow!(
-                "there is no consumer at {binary}: build it with `cargo build -p exportpool-consumer`, or give --consumer PATH"
-            )
-        };
-        let binary = match binary {
-            Some(given) if !given.is_file() => return Err(usage(none(&given)).into()),
-            Some(given) => given,
-            None => {
-                let beside = std::env::current_exe()?.with_file_name("exportpool-consumer");
-                if !beside.is_file() && !built(&beside).await? {
-                    return Err(none(&beside));
-                }
-                beside
-            }
-        };
+        let binary = found(binary).await?;
         fs::create_dir_all(&logs)
             .with_context(|| format!("the folder {} for logs cannot be made", logs.display()))?;
         Ok(Self { binary, variables, logs })
@@ -81,6 +72,34 @@ impl Recipe {
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.logs.join(format!("{name}.log"))
     }
+}
+
+/// The consumer beside this program, unless another is given: it is built, should it be missing in the sources.
+///
+/// # Errors
+/// There is none, and it cannot be built; the message says how to build it.
+pub(crate) async fn found(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let none = |binary: &Path| {
+        let binary = binary.display();
+        anyhow!(
+            "there is no consumer at {binary}: build it with `cargo build -p exportpool-consumer`, or give --consumer PATH"
+        )
+    };
+    if let Some(given) = given {
+        return if given.is_file() { Ok(given) } else { Err(usage(none(&given)).into()) };
+    }
+    let beside = std::env::current_exe()?.with_file_name("exportpool-consumer");
+    if beside.is_file() || built(&beside).await? { Ok(beside) } else { Err(none(&beside)) }
+}
+
+/// Whether a consumer can be hurt on purpose, as it says of itself. What is none says nothing.
+pub(crate) async fn has_kill_points(binary: &Path) -> bool {
+    let mut version = Command::new(binary);
+    version.arg("--version").stdin(Stdio::null()).kill_on_drop(true);
+    let said = timeout(SAYS_WITHIN, version.output()).await;
+    said.is_ok_and(|said| {
+        said.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).contains("with kill points"))
+    })
 }
 
 /// Builds the consumer at `binary`, as cargo built this program. `false`: it did not, or this is not called in the sources.

@@ -84,6 +84,14 @@ impl Profiled {
     }
 }
 
+/// A consumer that is ready, and its process id: while it starts, its threads are busy with their clients.
+async fn running(aws: &StandIn) -> (Consumer, String) {
+    let consumer = Consumer::start(&aws.environment(&[("WORKER_POOL_SIZE", "2")])).await;
+    until("the consumer to be ready", async || (consumer.get("/ready").0 == 200).then_some(())).await;
+    let pid = consumer.process.child.id().to_string();
+    (consumer, pid)
+}
+
 /// A profile of a consumer that runs, for a minute, once it is on.
 async fn attached(tool: &str, pid: &str, folder: &TempDir) -> Process {
     let mut command = command(folder, &[tool, "--attach", pid, "--duration", "60s"], &[]);
@@ -169,10 +177,7 @@ fn a_consumer_that_is_killed_is_reported_up_to_its_end() {
 #[tokio::test]
 async fn a_consumer_that_runs_is_examined_where_it_is_and_goes_on() {
     let aws = StandIn::start().await;
-    let mut consumer = Consumer::start(&aws.environment(&[("WORKER_POOL_SIZE", "2")])).await;
-    // While it starts, its threads are busy with their clients.
-    until("the consumer to be ready", async || (consumer.get("/ready").0 == 200).then_some(())).await;
-    let pid = consumer.process.child.id().to_string();
+    let (mut consumer, pid) = running(&aws).await;
     let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut first = attached("doctor", &pid, &folder).await;
     let second = command(&other, &["doctor", "--attach", &pid], &[]).output().unwrap();

@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::process::{killable_consumer, optimised_exportctl};
+use crate::process::{EXPORTCTL, consumer_binary, killable_consumer, optimised_exportctl};
 
 /// A hypervisor that gives more than this of the CPUs to others, from 0 to 1, makes loops late that nobody blocks: the doctor calls
 /// the CPUs crowded then.
@@ -74,4 +74,15 @@ fn all_of_them_hold() {
     let page = fs::read_to_string(reports.join("report.html")).unwrap();
     assert!(page.contains("<title>scenarios: green") && page.contains("leak-1/report.html"), "{page}");
     assert!(reports.join("leak-1/report.html").exists());
+}
+
+#[test]
+fn one_that_hurts_its_consumer_needs_one_that_can_be_hurt() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(EXPORTCTL);
+    command.args(["scenario", "isolation", "--no-open", "--consumer"]).arg(consumer_binary());
+    command.env_clear().current_dir(&folder).env("TMPDIR", folder.path()).stdin(Stdio::null());
+    let output = command.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && told.contains("make kills"), "{told}");
 }

@@ -10,5 +10,6 @@ pub mod memory;
 pub(crate) mod number;
 pub mod quantile;
 pub mod series;
+pub(crate) mod share;
 pub mod trend;
 pub mod zone;

@@ -7,8 +7,9 @@ use serde::Serialize;
 use super::page::{Page, charts, findings, table, whose};
 use crate::{
     analyse::{
-        flame::{Change, Difference, Flame, Function, Kind, Shift, share},
+        flame::{Change, Difference, Flame, Function, Kind, Shift},
         series::Course,
+        share::share,
     },
     record::Began,
 };

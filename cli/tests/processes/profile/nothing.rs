@@ -12,9 +12,8 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{Profiled, attached, command, profile};
+use super::{Profiled, attached, command, profile, running};
 use crate::{
-    consumer::Consumer,
     process::{EXPORTCTL, Process, consumer_binary, killable_consumer},
     stand_in::StandIn,
     wait::until,
@@ -23,9 +22,7 @@ use crate::{
 #[tokio::test]
 async fn cpu_and_memory_are_not_sampled_together_and_that_reason_is_told() {
     let aws = StandIn::start().await;
-    let mut consumer = Consumer::start(&aws.environment(&[("WORKER_POOL_SIZE", "2")])).await;
-    until("the consumer to be ready", async || (consumer.get("/ready").0 == 200).then_some(())).await;
-    let pid = consumer.process.child.id().to_string();
+    let (mut consumer, pid) = running(&aws).await;
     let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut flame = attached("flame", &pid, &folder).await;
     let heap = command(&other, &["heap", "--attach", &pid], &[]).output().unwrap();

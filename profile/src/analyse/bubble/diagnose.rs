@@ -9,7 +9,7 @@ use super::{Chains, Durations, Figures, Group, Holdup, Line, float, path::Path};
 use crate::{
     analyse::{
         diagnosis::{Diagnosis, unfinished},
-        flame::{share, surely},
+        share::{failing, share, surely},
         zone::Zone,
     },
     read::Recorded,
@@ -29,12 +29,6 @@ const SLOW_SHARE: f64 = 0.05;
 const TAIL_FACTOR: u64 = 10;
 /// Of fewer operations a p99 is one or two of them.
 const FEWEST_FOR_TAIL: u64 = 200;
-/// Of fewer operations of a step nothing is said of its failures.
-const FEWEST_FOR_FAILURES: u64 = 5;
-/// More than this share of a step's operations fail: worth a look.
-const FAILING_SHARE: f64 = 0.05;
-/// And this must be acted on.
-const BROKEN_SHARE: f64 = 0.5;
 /// More than this share of the messages could have been done faster by slots that were free.
 const SERIAL_SHARE: f64 = 0.1;
 /// More than this of the time of messages is told.
@@ -98,11 +92,7 @@ impl Case<'_> {
     /// What waits in vain for a slot is handed over: that is no failure.
     fn failing(&self, group: &Group) -> Option<Diagnosis<Holdup>> {
         let Group { step, count, failures, .. } = *group;
-        let surely = surely(failures, count);
-        if step == Step::Wait || count < FEWEST_FOR_FAILURES || surely <= FAILING_SHARE {
-            return None;
-        }
-        let zone = if surely > BROKEN_SHARE { Zone::Red } else { Zone::Yellow };
+        let zone = failing(failures, count).filter(|_| step != Step::Wait)?;
         let percent = 100.0 * share(failures, count);
         let evidence = format!("{}: {failures} of {count} operations failed ({percent:.1} %)", step.words());
         Some(Diagnosis::new(Holdup::Failing, zone, evidence, failure(step)))

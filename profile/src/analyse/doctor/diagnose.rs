@@ -7,10 +7,10 @@ use super::{
 use crate::{
     analyse::{
         diagnosis::{Diagnosis, unfinished},
-        flame::surely,
         heap::{Growth, Shape},
         memory::WARM_AFTER_MICROS,
         number::float,
+        share::failing,
         zone::Zone,
     },
     read::Recorded,
@@ -29,13 +29,6 @@ const FULL_SHARE: f64 = 0.85;
 const IO_BOUND_SHARE: f64 = 0.3;
 /// Tasks wait although all slots are busy, in more than this of the moments with work.
 const SATURATED_SHARE: f64 = 0.5;
-
-/// Of fewer tasks nothing is said of failures.
-const FEWEST_FOR_FAILURES: u64 = 5;
-/// Surely more than this share of the tasks fail: worth a look.
-const FAILING_SHARE: f64 = 0.05;
-/// And this must be acted on.
-const BROKEN_SHARE: f64 = 0.5;
 
 /// What diagnoses are made from.
 pub(super) struct Case<'a> {
@@ -133,16 +126,11 @@ impl Case<'_> {
     /// A green doctor is one whose consumer does its work.
     fn failing(&self) -> Option<Diagnosis<Ailment>> {
         let Figures { settled, failed, .. } = self.figures;
-        let surely = surely(failed, settled);
-        (settled >= FEWEST_FOR_FAILURES && surely > FAILING_SHARE).then(|| {
-            let percent = 100.0 * share(failed, float(settled));
-            Diagnosis::new(
-                Ailment::Failing,
-                if surely > BROKEN_SHARE { Zone::Red } else { Zone::Yellow },
-                format!("{failed} of {settled} tasks failed for good ({percent:.1} %)"),
-                "exportctl profile bubble says in which step; each has a dead letter with its reason",
-            )
-        })
+        let zone = failing(failed, settled)?;
+        let percent = 100.0 * share(failed, float(settled));
+        let evidence = format!("{failed} of {settled} tasks failed for good ({percent:.1} %)");
+        let remedy = "exportctl profile bubble says in which step; each has a dead letter with its reason";
+        Some(Diagnosis::new(Ailment::Failing, zone, evidence, remedy))
     }
 
     fn crowded(&self) -> Option<Diagnosis<Ailment>> {

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Flame, float, round, share};
+use super::{Flame, float, round};
+use crate::analyse::share::share;
 
 /// Of all changes that are taken for sure, so many may be chance.
 const FALSE_DISCOVERIES: f64 = 0.05;

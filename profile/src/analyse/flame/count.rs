@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    CrateShare, Function, Kind, KindShare, float,
+    CrateShare, Function, Kind, KindShare,
     name::{CUT_OFF, UNNAMED, crate_of, kind_of, last_part, without_closures},
 };
 use crate::read::Recorded;
@@ -244,18 +244,4 @@ fn outermost_first(frames: &[String]) -> impl Iterator<Item = &str> {
     let shown = move |name| if named(name) { name } else { UNNAMED };
     let first = is_cut.then_some(CUT_OFF).or_else(|| frames.is_empty().then_some(UNNAMED));
     first.into_iter().chain(frames.iter().rev().map(move |name| shown(name.as_str())))
-}
-
-/// A share of the samples that the true one is hardly below: the lower end of the interval that has it in 19 of 20 profiles
-/// (E. B. Wilson, Journal of the American Statistical Association 22, 1927; one-sided). From 0 to 1.
-pub(in crate::analyse) fn surely(part: u64, all: u64) -> f64 {
-    const SCORE: f64 = 1.645;
-    if all == 0 {
-        return 0.0;
-    }
-    let (part, all) = (float(part), float(all));
-    let (share, squared) = (part / all, SCORE * SCORE);
-    let middle = share + squared / (2.0 * all);
-    let half = SCORE * (share * (1.0 - share) / all + squared / (4.0 * all * all)).sqrt();
-    ((middle - half) / (1.0 + squared / all)).max(0.0)
 }

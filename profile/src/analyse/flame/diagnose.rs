@@ -4,13 +4,13 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use super::{
     Figures, Hotspot, Kind, KindShare,
-    count::{Counts, Ours, is_entry, surely},
+    count::{Counts, Ours, is_entry},
     name::UNNAMED,
-    share,
 };
 use crate::{
     analyse::{
         diagnosis::{Diagnosis, unfinished},
+        share::{share, surely},
         zone::Zone,
     },
     read::Recorded,

@@ -22,7 +22,7 @@ use super::{
 use crate::read::Recorded;
 pub use compare::{Change, Difference, Shift, compare};
 use count::Counts;
-pub(super) use count::{interned, shortened, surely};
+pub(super) use count::{interned, shortened};
 pub use name::Kind;
 pub(super) use tree::{Tree, in_page, raised};
 
@@ -229,9 +229,4 @@ fn figures(recorded: &Recorded, counts: &Counts<'_>, kept: &tree::Kept) -> Figur
         least_of_all: kept.least_of_all,
         least_of_threads: kept.least_of_threads,
     }
-}
-
-/// A part of all, from 0 to 1; 0 of nothing.
-pub(crate) fn share(part: u64, all: u64) -> f64 {
-    if all > 0 { float(part) / float(all) } else { 0.0 }
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{count::surely, *};
+use super::*;
 use crate::record::{Ending, Moment, Sample, Samples, Stack, Tool, fixture::began};
 
 /// Ten seconds with so much CPU time, in which threads were seen with stacks, written as `outermost;innermost`.
@@ -271,13 +271,6 @@ fn a_share_that_may_be_chance_is_not_told() {
     let mut seen: Vec<_> = (0..52).map(|at| ("main", format!("main;aws_sdk_s3::f{at}"), 1)).collect();
     seen.push(("main", "main;aws_sdk_s3::often".to_owned(), 8));
     assert_eq!(found(&of(&borrowed(&seen))), [(Hotspot::Even, Zone::Green)], "13 % of 60 samples");
-}
-
-#[test]
-fn a_share_is_surely_above_what_chance_makes_of_it() {
-    assert!(surely(6, 50) < 0.1, "12 % of few samples");
-    assert!(surely(1_200, 10_000) > 0.1, "12 % of many");
-    assert_eq!((surely(0, 0), surely(0, 100)), (0.0, 0.0));
 }
 
 pub(super) fn many(seen: &[(&str, u32)]) -> Flame {
